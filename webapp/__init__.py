@@ -1,0 +1,1 @@
+"""What people see: Gradio pages, Plotly figures and the FastAPI server they are mounted on."""
