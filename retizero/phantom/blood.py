@@ -146,13 +146,15 @@ def _flames(fundus: Fundus, rng: np.random.Generator, places: Points, length: fl
         along, across = np.array([u[k], v[k]]), np.array([-v[k], u[k]])
         long = length * float(np.clip(rng.lognormal(-0.25, 0.45), 0.3, 2.2))
         wide = long * rng.uniform(0.10, 0.22)
-        for _ in range(7):
-            middle = place + across * rng.normal(0, wide * 0.6) + along * rng.normal(0, long * 0.12)
-            half = long * rng.uniform(0.25, 0.55) * along
+        for _ in range(11):
+            middle = place + across * rng.normal(0, wide * 0.75) + along * rng.normal(0, long * 0.2)
+            half = long * rng.uniform(0.15, 0.6) * along
             bow = across * rng.normal(0, wide * 0.12)
             points = np.stack([middle - half, middle - half * 0.4 + bow, middle + half * 0.4 + bow, middle + half])
-            paths.append((points, np.array([0.10, 0.22, 0.10]) * (0.6 + 0.5 * long / 1.6)))
-    _soak(fundus, rng, fundus.canvas.strokes(paths, 0.08), _FLAME)
+            paths.append((points, np.array([0.06, 0.14, 0.06]) * (0.6 + 0.5 * long / 1.6)))
+    streaks = fundus.canvas.strokes(paths, 0.06)
+    fundus.canvas.absorb(fundus.canvas.soften(streaks, 0.5) * np.float32(0.4), (0.85, 0.62, 0.6))
+    _soak(fundus, rng, streaks, _FLAME)
 
 
 def _soak(fundus: Fundus, rng: np.random.Generator, mask: Array, blood: Colour) -> None:

@@ -72,6 +72,17 @@ class Canvas:
             strength, wavelength = strength * 0.55, wavelength * 0.5
         return (total / np.float32(0.7 * np.sqrt(power))).astype(np.float32)
 
+    def radial_noise(self, rng: np.random.Generator, centre: tuple[float, float], spokes: int, length: float) -> Array:
+        """Noise stretched away from a point: ``spokes`` cells around it, ``length`` degrees along them."""
+        rows = int(np.ceil(2 * self.size / self.scale / length)) + 4
+        grid = rng.standard_normal((rows, spokes)).astype(np.float32)
+        grid = np.concatenate([grid[:, -3:], grid, grid[:, :3]], axis=1)
+        dx, dy = self.x - np.float32(centre[0]), self.y - np.float32(centre[1])
+        turn = np.arctan2(dy, dx) / np.float32(2 * np.pi) + np.float32(0.5)
+        column = turn * np.float32(spokes) + np.float32(2.5)
+        row = np.hypot(dx, dy) / np.float32(length) + np.float32(1)
+        return np.asarray(cv2.remap(grid, column, row, cv2.INTER_CUBIC), np.float32) / np.float32(0.7)
+
     def soften(self, mask: Array, blur: float) -> Array:
         """Blur a mask by a Gaussian of ``blur`` degrees."""
         sigma = blur * self.scale

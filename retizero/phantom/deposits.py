@@ -10,7 +10,7 @@ _DRUSEN: Colour = (0.96, 0.78, 0.44)
 _EXUDATE: Colour = (1.0, 0.90, 0.50)
 _COTTON: Colour = (0.93, 0.82, 0.62)
 _MYELIN: Colour = (0.95, 0.88, 0.72)
-_OEDEMA: Colour = (0.86, 0.66, 0.36)
+_OEDEMA: Colour = (0.88, 0.69, 0.43)
 _FIBROUS: Colour = (0.90, 0.84, 0.68)
 
 
@@ -26,7 +26,7 @@ def drusen(
     canvas = fundus.canvas
     mask = canvas.blobs(shapes, softness)
     canvas.absorb(canvas.soften(mask, 0.25) * np.float32(0.22), (0.80, 0.70, 0.70))
-    canvas.cover(mask * np.float32(0.72), _DRUSEN)
+    canvas.cover(mask * np.float32(0.58), _DRUSEN)
 
 
 def hard_exudates(fundus: Fundus, rng: np.random.Generator, *, clusters: float, each: float = 22.0) -> None:
@@ -96,7 +96,7 @@ def myelinated_fibres(fundus: Fundus, rng: np.random.Generator, *, length: float
                 paths.append((np.array(points), np.linspace(0.22, 0.07, len(points))))
     mask = canvas.strokes(paths, 0.045)
     body = canvas.soften(mask, 0.3)
-    mask = np.clip(mask * np.float32(0.6) + smoothstep(0.2, 0.9, body) * np.float32(0.6), 0, 0.95)
+    mask = np.clip(mask * np.float32(0.5) + smoothstep(0.15, 1.0, body) * np.float32(0.5), 0, 0.9)
     canvas.cover(mask.astype(np.float32), _MYELIN)
 
 

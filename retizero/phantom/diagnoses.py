@@ -147,7 +147,7 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
         {"cup_ratio": (0.66, 0.90), "disc_pallor": (0.15, 0.5), "crescent": (0.2, 1.1), "crescent_all_round": (0.1, 0.5)},
     ),
     "macular-hole": Diagnosis(
-        (_surface(distortion.macular_hole, radius=(0.75, 1.35)),), {"age": (0.55, 0.9), "fovea_contrast": (0.6, 0.4)}
+        (_surface(distortion.macular_hole, radius=(0.95, 1.55)),), {"age": (0.55, 0.9), "fovea_contrast": (0.6, 0.4)}
     ),
     "epiretinal-membrane": Diagnosis(
         (_surface(distortion.epiretinal_membrane, strength=(0.6, 1.1)),),
@@ -204,7 +204,7 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
             _surface(blood.flame_haemorrhages, 0.75, count=(2, 9), length=(1.0, 1.4), reach=(5.2, 6.2)),
             _surface(deposits.cotton_wool_spots, 0.5, count=(1, 3), reach=(5.5, 7.0)),
         ),
-        {"disc_swelling": (0.65, 1.15), "cup_ratio": (0.15, 0.05), "vein_calibre": (1.15, 1.4), "tortuosity": (1.4, 2.1)},
+        {"disc_swelling": (0.75, 1.2), "cup_ratio": (0.15, 0.05), "vein_calibre": (1.15, 1.4), "tortuosity": (1.4, 2.1)},
     ),
     "optic-atrophy": Diagnosis(
         (),

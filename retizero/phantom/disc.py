@@ -7,9 +7,9 @@ from retizero.phantom.fundus import Fundus
 
 _RIM: Colour = (0.90, 0.54, 0.30)
 _CUP: Colour = (1.0, 0.88, 0.62)
-_PALE: Colour = (0.95, 0.90, 0.76)
+_PALE: Colour = (0.92, 0.83, 0.64)
 _SCLERA: Colour = (0.96, 0.82, 0.56)
-_SWOLLEN: Colour = (0.93, 0.58, 0.38)
+_SWOLLEN: Colour = (0.90, 0.54, 0.34)
 
 
 def paint_disc(fundus: Fundus, rng: np.random.Generator) -> None:
@@ -53,10 +53,10 @@ def paint_swelling(fundus: Fundus, rng: np.random.Generator) -> None:
     angle = np.arctan2(canvas.y - eye.disc[1], canvas.x - eye.disc[0]) % (2 * np.pi)
     lines = rng.normal(0, 1, 260)
     striae = np.interp(angle, np.linspace(0, 2 * np.pi, 260), lines).astype(np.float32)
-    outer = eye.disc_radius * (1.15 + 0.45 * swelling)
+    outer = eye.disc_radius * (1.2 + 0.6 * swelling)
     ring = smoothstep(outer + 1.0, outer - 0.9, reach + 0.35 * striae) * smoothstep(0.3, 1.5, reach)
     patchy = np.clip(0.8 + 0.3 * canvas.noise(rng, 1.6, 2) + 0.12 * striae, 0, 1.2)
-    canvas.cover(np.clip(ring * patchy * np.float32(0.62 * swelling), 0, 0.75).astype(np.float32), _SWOLLEN)
+    canvas.cover(np.clip(ring * patchy * np.float32(0.72 * swelling), 0, 0.8).astype(np.float32), _SWOLLEN)
     canvas.cover((ring * smoothstep(0.4, 1.6, striae) * np.float32(0.25 * swelling)).astype(np.float32), (0.97, 0.80, 0.60))
     folds = np.sin((reach - outer) * 5.0) * np.exp(-(((reach - outer - 1.2) / 1.1) ** 2))
     temporal = smoothstep(0.0, 0.9, -(canvas.x - eye.disc[0]) / (reach + 0.1))

@@ -5,7 +5,7 @@ import numpy as np
 from retizero.phantom.canvas import Array, Colour, outline, smoothstep
 from retizero.phantom.fundus import Fundus
 
-_DETACHED: Colour = (0.62, 0.56, 0.44)
+_DETACHED: Colour = (0.63, 0.52, 0.37)
 _MEMBRANE: Colour = (0.93, 0.86, 0.70)
 
 
@@ -99,10 +99,10 @@ def macular_hole(fundus: Fundus, rng: np.random.Generator, *, radius: float) -> 
     cuff = smoothstep(radius * 2.15, radius * 1.75, reach)
     canvas.cover(cuff * np.float32(0.36), (0.80, 0.66, 0.46))
     rim: Array = np.exp(-(((reach - radius * 2.0) / 0.2) ** 2)).astype(np.float32)
-    canvas.cover(rim * np.float32(0.22), (0.95, 0.84, 0.62))
+    canvas.cover(rim * np.float32(0.14), (0.95, 0.84, 0.62))
     hole = smoothstep(radius + 0.10, radius - 0.10, reach)
     canvas.cover(hole * np.float32(0.85), (0.50, 0.15, 0.075))
     edge = np.exp(-(((reach - radius - 0.1) / 0.11) ** 2)).astype(np.float32)
-    canvas.cover(edge * np.float32(0.35), (0.93, 0.80, 0.58))
-    spots = (outline(rng, np.array(eye.fovea) + rng.normal(0, radius * 0.4, 2), rng.uniform(0.06, 0.11), 0.1) for _ in range(6))
+    canvas.cover(edge * np.float32(0.22), (0.93, 0.80, 0.58))
+    spots = (outline(rng, np.array(eye.fovea) + rng.normal(0, radius * 0.4, 2), rng.uniform(0.06, 0.11), 0.1) for _ in range(3))
     canvas.cover(canvas.blobs(spots, 0.03) * hole * np.float32(0.7), (0.95, 0.76, 0.35))

@@ -57,12 +57,14 @@ def paint_choroid(fundus: Fundus, rng: np.random.Generator) -> None:
     for channel in range(3):
         canvas.colour[..., channel] = low[channel] + (high[channel] - low[channel]) * t
 
-    # Choroidal vessels: zero lines of a noise stretched towards the vortex veins, outside the macula.
+    # Choroidal vessels: zero lines of a noise that is stretched towards the vortex veins, outside the macula.
     ribbons = np.zeros((canvas.size, canvas.size), np.float32)
-    for wavelength, width in ((3.6, 0.40), (2.4, 0.30)):
-        warp = canvas.noise(rng, 5.0, 2) * np.float32(0.35)
-        ribbons = np.maximum(ribbons, smoothstep(width, 0.08, np.abs(canvas.noise(rng, wavelength, 2) + warp)))
-    fundus.choroid = canvas.soften(ribbons, 0.08)
+    pole = (0.7 * eye.fovea[0] + 0.3 * eye.disc[0] + rng.normal(0, 1.5), eye.fovea[1] + rng.normal(0, 1.5))
+    for spokes, length, width in ((26, 7.0, 0.62), (44, 5.0, 0.55), (70, 4.0, 0.5)):
+        warp = canvas.noise(rng, 3.0, 2) * np.float32(0.45)
+        lines = np.abs(canvas.radial_noise(rng, pole, spokes, length) + warp)
+        ribbons = np.maximum(ribbons, smoothstep(width, 0.05, lines) * np.float32(rng.uniform(0.6, 1.0)))
+    fundus.choroid = canvas.soften(ribbons, 0.12)
     macula = smoothstep(3.0, 11.0, canvas.distance(eye.fovea))
     shown = np.float32(eye.tessellation) * (0.25 + 0.75 * macula) * np.clip(1 + 0.35 * canvas.noise(rng, 14), 0.3, 1.6)
     depth = np.float32(0.75 + 0.3 * p)

@@ -81,11 +81,11 @@ def bone_spicules(fundus: Fundus, rng: np.random.Generator, *, count: float, inn
     middle = (0.6 * eye.fovea[0] + 0.4 * eye.disc[0], eye.fovea[1])
     paths = []
     for place in fundus.places(rng, round(count), middle, (inner, 30.0)):
-        reach = rng.uniform(0.4, 1.15)
-        for angle in rng.uniform(0, 2 * np.pi) + np.cumsum(rng.uniform(0.9, 2.2, int(rng.integers(3, 5)))):
+        reach = float(rng.lognormal(-0.5, 0.5))
+        for angle in rng.uniform(0, 2 * np.pi) + np.cumsum(rng.uniform(0.9, 2.2, int(rng.integers(2, 6)))):
             bend = angle + np.cumsum(rng.normal(0, 0.25, 5))
             points = place + np.cumsum(np.stack([np.cos(bend), np.sin(bend)], axis=1), axis=0) * reach / 5
-            paths.append((np.vstack([place, points]), np.linspace(0.26, 0.07, 6)))
+            paths.append((np.vstack([place, points]), np.linspace(0.24, 0.06, 6)))
     canvas.absorb(canvas.strokes(paths, 0.04) * np.float32(0.85), _MELANIN)
 
 
@@ -95,14 +95,16 @@ def peripheral_degeneration(fundus: Fundus, rng: np.random.Generator, *, strengt
     middle = (0.6 * eye.fovea[0] + 0.4 * eye.disc[0], eye.fovea[1])
     outside = smoothstep(inner * 0.7, inner * 1.35, canvas.distance(middle) * (1 + np.float32(0.1) * canvas.noise(rng, 5, 2)))
     moth = np.clip(0.62 + 0.30 * canvas.noise(rng, 1.3, 3), 0, 1)
-    canvas.cover((outside * moth * np.float32(0.62 * strength)).astype(np.float32), (0.62, 0.50, 0.36))
+    canvas.cover((outside * moth * np.float32(0.55 * strength)).astype(np.float32), (0.60, 0.44, 0.30))
     canvas.absorb(outside * (1 - fundus.choroid) * np.float32(0.30 * strength), (0.65, 0.60, 0.60))
 
 
 def choroidal_naevus(fundus: Fundus, rng: np.random.Generator, *, radius: float) -> None:
     """A flat, slate-grey spot of the choroid with a feathered edge, often with drusen on it."""
     canvas, eye = fundus.canvas, fundus.eye
-    places = fundus.places(rng, 1, eye.fovea, (5.5, 13.5), 5.0)
+    places = fundus.places(rng, 12, eye.fovea, (5.5, 13.5), 5.0)
+    apart = np.hypot(places[:, 0] - eye.disc[0], places[:, 1] - eye.disc[1]) > radius + eye.disc_radius + 1.0
+    places = places[apart]
     centre = places[0] if len(places) else np.array([eye.fovea[0] - 7.0, eye.fovea[1] + 6.0])
     mask = canvas.blobs([outline(rng, centre, radius, 0.10, rng.uniform(1.05, 1.4), rng.uniform(0, np.pi))], 0.38)
     mottled = np.clip(0.92 + 0.10 * canvas.noise(rng, 1.2, 2), 0.5, 1)

@@ -101,7 +101,7 @@ class _Tree:
         tangent = np.gradient(points, axis=0)
         tangent /= np.hypot(tangent[:, 0], tangent[:, 1])[:, None] + 1e-9
         sideways = np.zeros_like(t)
-        for wavelength, size in ((9.0, 0.30), (4.6, 0.16), (2.4, 0.06)):
+        for wavelength, size in ((10.0, 0.30), (5.2, 0.10), (2.6, 0.04)):
             wavelength *= rng.uniform(0.8, 1.25)
             sideways += size * rng.normal(0, 0.8) * np.sin(2 * np.pi * t / wavelength + rng.uniform(0, 6.28))
         if self.waviness > 1.5:
@@ -119,11 +119,11 @@ class _Tree:
         at = rng.uniform(1.5, 5.0) if depth else self.eye.disc_radius + rng.uniform(0.5, 2.5)
         while (k := int(at / _STEP)) < len(points) - 2:
             heading = np.arctan2(*(points[k + 1] - points[k])[::-1]) + side * rng.uniform(0.5, 1.0)
-            width = widths[k] * rng.uniform(0.36, 0.66)
+            width = widths[k] * rng.uniform(0.38, 0.72)
             if width > _THINNEST:
                 self._sprout(points[k], float(heading), float(width), owner, depth + 1)
             side = -side if rng.random() < 0.8 else side
-            at += rng.uniform(1.8, 5.0) + 4.5 * widths[k]
+            at += rng.uniform(1.4, 4.2) + 3.5 * widths[k]
         if widths[-1] > 1.6 * _THINNEST and depth < 3:  # end in a fork
             heading = np.arctan2(*(points[-1] - points[-2])[::-1])
             for turn in (-1, 1):
