@@ -1,0 +1,1 @@
+"""The three Gradio apps: demo, reading, managing."""

@@ -1,0 +1,168 @@
+"""What the demo answers, in words and figures: thin calls to the engine, one clear sentence for bad input."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+from retizero.data import read_image
+from retizero.knowledge import LabelSet, label_set, label_sets, load_catalogue, parse_labels
+from retizero.serving import Classification
+from webapp import figures
+from webapp.language import Language
+from webapp.rooms import Rooms
+from webapp.tables import html_table, statement
+
+OWN_LIST = "own"
+MAX_LABELS = 600  # candidates in one request
+Image = npt.NDArray[np.uint8]
+
+
+class BadRequest(ValueError):
+    """The visitor asked for something that cannot be answered; the message is one sentence for the page."""
+
+
+def candidates(chosen: str, typed: str, words: Language) -> LabelSet:
+    """Return the label set a visitor chose, or the one parsed from the list typed in.
+
+    Only set names and typed lists are accepted here, never file paths.
+
+    Raises:
+        BadRequest: fewer than two diagnoses, or too many.
+    """
+    if chosen in label_sets():
+        return label_set(chosen)
+    spec = typed if chosen == OWN_LIST else chosen
+    parts = [part.strip() for part in spec.replace("；", ";").replace("\n", ";").split(";") if part.strip()]
+    if len(parts) < 2 or len(parts) > MAX_LABELS:
+        raise BadRequest(words("demo.too_few"))
+    return parse_labels("; ".join(parts), load_catalogue())
+
+
+def read_photograph(path: str | None, words: Language) -> Image:
+    """Read the chosen file into (H, W, 3) uint8.
+
+    Raises:
+        BadRequest: no file was chosen.
+        retizero.data.ImageReadError: the file cannot be used; the message says why.
+    """
+    if not path:
+        raise BadRequest(words("demo.choose_first"))
+    return read_image(path)
+
+
+def rank(
+    rooms: Rooms, words: Language, path: str | None, chosen: str, typed: str, top_k: int
+) -> tuple[go.Figure | None, str, str]:
+    """Return figure, statements (HTML) and table (HTML) of a zero-shot ranking."""
+    try:
+        labels = candidates(chosen, typed, words)
+        result = rooms.engine.classify(read_photograph(path, words), labels, top_k=int(top_k))
+    except ValueError as error:
+        return None, statement(str(error), "problem"), ""
+    said = _gate(result, words) + _answered_by(rooms, words)
+    if not result.predictions:
+        return None, said, ""
+    names = [localised(p.id, p.label, words) for p in result.predictions]
+    figure = figures.ranking(names, [p.probability for p in result.predictions], words)
+    headers = [words("demo.rank"), words("demo.diagnosis"), words("demo.probability")]
+    rows = [
+        (i, name, f"{p.probability:.1%}")
+        for i, (name, p) in enumerate(zip(names, result.predictions, strict=True), start=1)
+    ]
+    table = html_table(words("demo.figure"), headers, rows, numeric=(0, 2))
+    return figure, said + _confidence(result, labels, words), table
+
+
+def similar(rooms: Rooms, words: Language, path: str | None, top_k: int) -> tuple[list[tuple[Image, str]], str, str]:
+    """Return the nearest gallery cases as (image, caption), statements (HTML) and table (HTML)."""
+    try:
+        photograph = read_photograph(path, words)
+        gate = rooms.engine.gate(photograph)
+        if not gate.is_fundus:
+            return [], statement(words("demo.gate_refused"), "problem"), ""
+        neighbours = rooms.engine.search(photograph, rooms.gallery, int(top_k))
+    except ValueError as error:
+        return [], statement(str(error), "problem"), ""
+    shown, rows = [], []
+    for i, n in enumerate(neighbours, start=1):
+        name = localised(*resolved(n.label), words)
+        origin = words("demo.synthetic" if n.record.synthetic else "demo.real")
+        file = rooms.gallery_folder / n.image
+        if file.is_file():
+            shown.append((read_image(file), f"{i}. {name} · {n.similarity:.3f} · {origin}"))
+        rows.append((i, name, f"{n.similarity:.3f}", n.id, origin))
+    headers = [words(f"demo.{k}") for k in ("rank", "label", "similarity", "case", "synthetic")]
+    table = html_table(words("demo.neighbours"), headers, rows, numeric=(0, 2))
+    return shown, _gallery_note(rooms, words) + _answered_by(rooms, words), table
+
+
+def classify_json(rooms: Rooms, words: Language, path: str | None, labels: str, top_k: float | None) -> dict[str, Any]:
+    """Answer the public ``/classify`` endpoint: the JSON row of ``retizero classify``, or {"error": sentence}."""
+    try:
+        chosen = candidates(labels or "common15", "", words)
+        return rooms.engine.classify(read_photograph(path, words), chosen, top_k=int(top_k or 5)).to_json()
+    except ValueError as error:
+        return {"error": str(error)}
+
+
+def search_json(rooms: Rooms, words: Language, path: str | None, top_k: float | None) -> Any:
+    """Answer the public ``/search`` endpoint: [{"id", "image", "label", "similarity"}], or {"error": sentence}."""
+    try:
+        found = rooms.engine.search(read_photograph(path, words), rooms.gallery, max(1, int(top_k or 5)))
+    except ValueError as error:
+        return {"error": str(error)}
+    return [{"id": n.id, "image": n.image, "label": n.label, "similarity": n.similarity} for n in found]
+
+
+def resolved(label: str) -> tuple[str, str]:
+    """Return (id, name) of a gallery label; a label outside the catalogue keeps its own words."""
+    resolution = load_catalogue().resolve(label)
+    return (resolution.id or "", resolution.name or label)
+
+
+def localised(id: str, name: str, words: Language) -> str:
+    """Return a diagnosis' name in the visitor's language."""
+    try:
+        disease = load_catalogue()[id]
+    except ValueError:
+        return name
+    shown = disease.name[:1].upper() + disease.name[1:]
+    return words.name_of(shown, disease.name_zh)
+
+
+def _gate(result: Classification, words: Language) -> str:
+    quality = f"{result.gate.quality:.0%}"
+    if not result.gate.is_fundus:
+        return statement(words("demo.gate_refused"), "problem")
+    if result.gate.reason == "ok":
+        return statement(words("demo.gate_ok", quality=quality), "good")
+    if result.gate.reason == "poor_quality":
+        return statement(words("demo.gate_poor", quality=quality), "warning")
+    return statement(words("demo.gate_other", reason=result.gate.reason.replace("_", " ")), "warning")
+
+
+def _confidence(result: Classification, labels: LabelSet, words: Language) -> str:
+    names = dict(zip(labels.ids, labels.names, strict=True))
+    said = ""
+    if result.conformal_set and result.coverage is not None:
+        shown = "; ".join(localised(i, names.get(i, i), words) for i in result.conformal_set)
+        said += statement(words("demo.conformal", coverage=f"{result.coverage:.0%}", names=shown))
+    else:
+        said += statement(words("demo.no_conformal"), "quiet")
+    if result.uncertainty is not None:
+        said += statement(words("demo.uncertainty", value=f"{result.uncertainty:.2f}"), "quiet")
+    typed = [n for i, n in names.items() if i.startswith("free:")]
+    return said + (statement(words("demo.not_resolved", names="; ".join(typed)), "warning") if typed else "")
+
+
+def _answered_by(rooms: Rooms, words: Language) -> str:
+    identity = rooms.engine.identity
+    said = words("demo.answered_by", title=identity.title, id=identity.id, sha=identity.weights_sha256[:12])
+    return statement(said, "quiet")
+
+
+def _gallery_note(rooms: Rooms, words: Language) -> str:
+    synthetic = sum(record.synthetic for record in rooms.gallery.records)
+    return statement(words("demo.gallery_note", n=len(rooms.gallery), synthetic=synthetic), "quiet")

@@ -1,0 +1,154 @@
+"""The layout and wiring of the public demo."""
+
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from retizero.data import crop_to_field, read_image
+from retizero.knowledge import label_set, label_sets
+from webapp.language import Language
+from webapp.pages.demo import about, answers
+from webapp.rooms import Rooms
+from webapp.shell import notice, top_bar
+from webapp.tables import statement
+
+DEFAULT_SET = "common15"
+THUMBNAIL = 240  # pixels
+
+
+def page(words: Language, rooms: Rooms) -> gr.Blocks:
+    """Build the demo in one language."""
+    with gr.Blocks(title="RetiZero Studio", analytics_enabled=False, fill_width=True) as blocks:
+        gr.HTML(top_bar(words, "/"))
+        gr.HTML(f'<div class="rz-lead"><h1>{words("demo.title")}</h1><p>{words("demo.lead")}</p></div>')
+        path = gr.State(None)
+        with gr.Row(elem_classes="rz-columns"):
+            with gr.Column(scale=4, min_width=320):
+                file = gr.File(label=words("demo.upload"), type="filepath", height=132, elem_id="rz-upload")
+                problem = gr.HTML(elem_id="rz-problem")
+                preview = gr.Image(
+                    label=words("demo.preview"), interactive=False, format="png", height=360, buttons=["fullscreen"],
+                    alt_text=words("demo.preview_alt"), elem_id="rz-preview",
+                )  # fmt: skip
+                examples = gr.Gallery(
+                    value=_thumbnails(rooms, words), label=words("demo.examples"), columns=4, height="auto",
+                    allow_preview=False, format="png", buttons=[], elem_id="rz-examples",
+                )  # fmt: skip
+            with gr.Column(scale=6, min_width=320), gr.Tabs():
+                with gr.Tab(words("demo.zero_shot"), id="zero-shot"):
+                    with gr.Row():
+                        labels = gr.Dropdown(
+                            choices=_label_set_choices(words), value=DEFAULT_SET, label=words("demo.labels"),
+                            info=words("demo.labels_info"), elem_id="rz-labels", scale=3,
+                        )  # fmt: skip
+                        top_k = gr.Slider(3, 15, value=5, step=1, label=words("demo.top_k"), scale=2)
+                    typed = gr.Textbox(
+                        label=words("demo.free_labels"), placeholder=words("demo.free_labels_placeholder"),
+                        elem_id="rz-typed", max_length=20_000,
+                    )  # fmt: skip
+                    run = gr.Button(words("demo.run"), variant="primary", elem_id="rz-run")
+                    said = gr.HTML(statement(words("demo.waiting"), "quiet"), elem_id="rz-said")
+                    figure = gr.Plot(show_label=False, container=False, elem_id="rz-figure")
+                    table = gr.HTML(elem_id="rz-ranking")
+                with gr.Tab(words("demo.retrieval"), id="retrieval"):
+                    with gr.Row():
+                        neighbours = gr.Slider(3, 12, value=6, step=1, label=words("demo.neighbours_k"))
+                        search = gr.Button(words("demo.search"), variant="primary", elem_id="rz-search")
+                    found_said = gr.HTML(statement(words("demo.waiting_cases"), "quiet"))
+                    found = gr.Gallery(
+                        label=words("demo.neighbours"), columns=3, height="auto", format="png",
+                        buttons=["fullscreen"], elem_id="rz-found",
+                    )  # fmt: skip
+                    found_table = gr.HTML(elem_id="rz-neighbours")
+                with gr.Tab(words("demo.about"), id="about"):
+                    about.content(words, rooms)
+        gr.HTML(notice(words))
+
+        def choose(uploaded: str | None) -> tuple[Any, str | None, str]:
+            """Read an upload: preview, path for the next steps, problem in words."""
+            if not uploaded:
+                return None, None, ""
+            try:
+                return crop_to_field(read_image(uploaded)), uploaded, ""
+            except ValueError as error:
+                return None, None, statement(str(error), "problem")
+
+        def pick(event: gr.SelectData) -> tuple[Any, str, str]:
+            """Take an example instead of an upload."""
+            example = rooms.examples[int(event.index)]
+            return crop_to_field(read_image(example)), str(example), ""
+
+        def ranked(p: str | None, chosen: str, own: str, k: int) -> tuple[Any, str, str]:
+            if p is None:
+                return None, statement(words("demo.waiting"), "quiet"), ""
+            return answers.rank(rooms, words, p, chosen, own, k)
+
+        def asked(p: str | None, chosen: str, own: str, k: int) -> tuple[Any, str, str]:
+            return answers.rank(rooms, words, p, chosen, own, k)
+
+        def similar(p: str | None, k: int) -> tuple[Any, str, str]:
+            if p is None:
+                return [], statement(words("demo.waiting_cases"), "quiet"), ""
+            return answers.similar(rooms, words, p, k)
+
+        question, answer = [path, labels, typed, top_k], [figure, said, table]
+        cases = [found, found_said, found_table]
+        closed: dict[str, Any] = {"api_visibility": "private"}
+        chosen = [preview, path, problem]
+        for event in (file.change(choose, file, chosen, **closed), examples.select(pick, None, chosen, **closed)):
+            event.then(ranked, question, answer, **closed).then(similar, [path, neighbours], cases, **closed)
+        run.click(asked, question, answer, **closed)
+        typed.submit(lambda: answers.OWN_LIST, None, labels, **closed).then(asked, question, answer, **closed)
+        gr.on([labels.input, top_k.release], ranked, question, answer, **closed)
+        search.click(lambda p, k: answers.similar(rooms, words, p, k), [path, neighbours], cases, **closed)
+        _public_endpoints(words, rooms)
+    return blocks
+
+
+def _public_endpoints(words: Language, rooms: Rooms) -> None:
+    """Declare ``/classify`` and ``/search`` for ``gradio_client``; their inputs are named image, labels, top_k."""
+    with gr.Column(visible=False):
+        image = gr.File(label="image", type="filepath")
+        labels = gr.Textbox("common15", label="labels")
+        top_k = gr.Number(5, label="top_k", precision=0, minimum=1, maximum=50)
+        out = gr.JSON(label="result")
+        classify, search = gr.Button("classify"), gr.Button("search")
+
+    def classify_image(image: str, labels: str = "common15", top_k: float = 5) -> Any:
+        """Rank diagnoses for one fundus photograph.
+
+        Args:
+            image: a photograph file.
+            labels: a label set's name, or diagnoses separated by semicolons.
+            top_k: how many to return.
+        """
+        return answers.classify_json(rooms, words, image, labels, top_k)
+
+    def search_gallery(image: str, top_k: float = 5) -> Any:
+        """Find the gallery cases most similar to one fundus photograph.
+
+        Args:
+            image: a photograph file.
+            top_k: how many to return.
+        """
+        return answers.search_json(rooms, words, image, top_k)
+
+    classify.click(classify_image, [image, labels, top_k], out, api_name="classify")
+    search.click(search_gallery, [image, top_k], out, api_name="search")
+
+
+def _label_set_choices(words: Language) -> list[tuple[str, str]]:
+    sets = [label_set(name) for name in label_sets()]
+    titled = [((s.title_zh if words.code == "zh" else s.title) + f" ({len(s.ids)})", s.name) for s in sets]
+    return [*titled, (words("demo.own_labels"), answers.OWN_LIST)]
+
+
+def _thumbnails(rooms: Rooms, words: Language) -> list[tuple[Image.Image, str]]:
+    shown = []
+    for number, example in enumerate(rooms.examples, start=1):
+        image = Image.fromarray(np.asarray(read_image(example)))
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        shown.append((image, words("demo.example", number=number)))
+    return shown

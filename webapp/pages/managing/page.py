@@ -1,0 +1,107 @@
+"""The managers' page: choose a study, see its progress and its readers against the model, change its state."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from reader_study import results, states
+from reader_study.accounts import User
+from reader_study.errors import StudyError
+from webapp import figures
+from webapp.language import Language
+from webapp.pages.managing import panels
+from webapp.rooms import Rooms
+from webapp.sessions import signed_in_user
+from webapp.shell import notice, top_bar
+from webapp.tables import statement
+
+METRICS = ("top1", "top3", "top5")
+REFRESH_SECONDS = 30
+
+
+def page(words: Language, rooms: Rooms) -> gr.Blocks:
+    """Build the managers' page in one language."""
+    database = rooms.database
+
+    def viewer(request: gr.Request) -> User:
+        user = signed_in_user(database, request.headers)
+        if user is None:
+            raise gr.Error(words("login.title"))
+        return user
+
+    def choices(request: gr.Request) -> tuple[Any, str]:
+        found = results.studies(database, viewer(request).id)
+        named = [(s.title, s.name) for s in found]
+        first = named[0][1] if named else None
+        return gr.Dropdown(choices=named, value=first), "" if named else statement(words("manage.none"))
+
+    def overview(study: str | None, request: gr.Request) -> str:
+        if not study:
+            return ""
+        try:
+            return panels.status_panel(results.study_status(database, viewer(request).id, study), words)
+        except StudyError as error:
+            return statement(str(error), "problem")
+
+    def comparison(study: str | None, metric: str, request: gr.Request) -> tuple[Any, Any, str, str]:
+        if not study:
+            return None, None, "", ""
+        try:
+            report = results.results(database, viewer(request).id, study)
+        except StudyError as error:
+            return None, None, "", statement(str(error), "warning")
+        link = f'<a class="rz-download" href="/manage/results.csv?study={study}">{words("manage.download")}</a>'
+        return (
+            figures.forest(report, metric, words),
+            figures.top_k_curve(report, words),
+            panels.accuracy_table(report, words, metric) + link,
+            panels.notes(report, words),
+        )
+
+    def change(step: Callable[..., object]) -> Callable[[str | None, gr.Request], str]:
+        def do(study: str | None, request: gr.Request) -> str:
+            if not study:
+                return ""
+            try:
+                step(database, study, actor_id=viewer(request).id)
+            except StudyError as error:
+                return statement(str(error), "problem")
+            return ""
+
+        return do
+
+    with gr.Blocks(title="RetiZero Studio", analytics_enabled=False, fill_width=True) as blocks:
+        gr.HTML(top_bar(words, "/manage/", signs_out=True))
+        gr.HTML(f'<div class="rz-lead"><h1>{words("manage.title")}</h1></div>')
+        with gr.Row():
+            study = gr.Dropdown(label=words("manage.study"), choices=[], scale=4, elem_id="rz-study")
+            buttons = [
+                (gr.Button(words("manage.open"), size="sm", min_width=90), states.open_study),
+                (gr.Button(words("manage.lock"), size="sm", min_width=90), states.lock_study),
+                (gr.Button(words("manage.unblind"), size="sm", min_width=90), states.unblind_study),
+            ]
+            refresh = gr.Button(words("manage.refresh"), size="sm", min_width=90, variant="primary")
+        said = gr.HTML(elem_id="rz-said")
+        status = gr.HTML(elem_id="rz-status")
+        metric = gr.Radio(
+            choices=[(words(f"manage.{m}"), m) for m in METRICS], value="top1", label=words("manage.metric")
+        )
+        notes = gr.HTML(elem_id="rz-notes")
+        with gr.Row(elem_classes="rz-columns"):
+            forest = gr.Plot(show_label=False, container=False, elem_id="rz-forest")
+            curve = gr.Plot(show_label=False, container=False, elem_id="rz-curve")
+        table = gr.HTML(elem_id="rz-accuracy")
+        gr.HTML(notice(words))
+
+        closed: dict[str, Any] = {"api_visibility": "private"}
+        shown = [forest, curve, table, notes]
+        blocks.load(choices, None, [study, said], **closed)
+        study.change(overview, study, status, **closed).then(comparison, [study, metric], shown, **closed)
+        metric.change(comparison, [study, metric], shown, **closed)
+        refresh.click(overview, study, status, **closed).then(comparison, [study, metric], shown, **closed)
+        gr.Timer(REFRESH_SECONDS).tick(overview, study, status, show_progress="hidden", **closed)
+        for button, step in buttons:
+            after = button.click(change(step), study, said, **closed)
+            after.then(overview, study, status, **closed).then(comparison, [study, metric], shown, **closed)
+    return blocks

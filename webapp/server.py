@@ -1,0 +1,152 @@
+"""The FastAPI server: three Gradio apps per language, login, images by token, health, and the headers of all of them."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import urlsplit
+
+import gradio as gr
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from webapp import images, metrics, sessions
+from webapp.language import CODES, Code, Language
+from webapp.pages import demo, managing, reading
+from webapp.rooms import Rooms
+from webapp.settings import Settings
+from webapp.shell import HEAD
+from webapp.theme import style_sheet, theme
+
+# 'unsafe-eval' and 'unsafe-inline': Gradio's own front end compiles templates and sets inline styles. No host but ours.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src 'self' blob:; connect-src 'self' blob: data:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'{ancestors}"
+)
+
+
+def build_server(rooms: Rooms) -> FastAPI:
+    """Return the whole application, ready for an ASGI server."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    inner = {code: _pages_in(Language(code), rooms) for code in CODES}
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            for app in inner.values():
+                await stack.enter_async_context(app.router.lifespan_context(app))
+            yield
+        rooms.database.close()
+
+    server = FastAPI(title="RetiZero Studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    server.include_router(sessions.routes(rooms.database, rooms.settings))
+    server.include_router(images.routes(rooms.database))
+    server.include_router(reading.routes(rooms.database))
+    server.include_router(managing.routes(rooms.database))
+    server.include_router(metrics.routes())
+
+    @server.get("/health")
+    def health() -> Response:
+        ready = rooms.database.ready()
+        state = {
+            "status": "ok" if ready else "starting",
+            "model": rooms.engine.identity.id,
+            "database": "ready" if ready else "not ready",
+        }
+        return JSONResponse(state, 200 if ready else 503)
+
+    server.mount("/", ByLanguage(inner))
+    server.add_middleware(sessions.AreaGuard, database=rooms.database)
+    server.add_middleware(SameOrigin)
+    server.add_middleware(metrics.RequestCounter)
+    server.add_middleware(SecurityHeaders)
+    return server
+
+
+def _pages_in(words: Language, rooms: Rooms) -> FastAPI:
+    """Return the three mounts in one language."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    pages: list[tuple[str, Callable[[Language, Rooms], gr.Blocks], bool]] = [
+        ("/read", reading.page, False),
+        ("/manage", managing.page, False),
+        ("/", demo.page, True),
+    ]
+    for path, build, public in pages:
+        blocks = build(words, rooms)
+        blocks.queue(default_concurrency_limit=4, max_size=256, api_open=public)
+        gr.mount_gradio_app(
+            app,
+            blocks,
+            path,
+            footer_links=["api"] if public else [],
+            run_history=False,
+            show_error=False,
+            max_file_size=rooms.settings.max_upload_mb * 1024 * 1024 if public else 1,
+            ssr_mode=False,
+            enable_monitoring=False,
+            mcp_server=False,
+            blocked_paths=[str(rooms.settings.data.resolve())],
+            theme=theme(),
+            css=style_sheet(),
+            head=HEAD,
+        )
+    return app
+
+
+class ByLanguage:
+    """Hand a request to the pages of its language: same routes, same structure, other words."""
+
+    def __init__(self, apps: dict[Code, FastAPI]) -> None:
+        self.apps = apps
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward unchanged."""
+        code = sessions.language_of(Request({**scope, "type": "http"})).code
+        await self.apps[code](scope, receive, send)
+
+
+class SameOrigin:
+    """Refuse state-changing requests that another site's page sent with our cookie (Origin and Fetch-Site checked)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let same-origin and non-browser requests through."""
+        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            request = Request(scope)
+            origin = request.headers.get("origin")
+            host = request.headers.get("x-forwarded-host") or request.headers.get("host", "")
+            foreign = origin is not None and urlsplit(origin).netloc != host
+            if foreign or request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+                await PlainTextResponse("Requests from other sites are refused.", 403)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+class SecurityHeaders:
+    """Put the same protective headers on every answer; close caches for everything behind the login."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        # A Space is shown inside a frame of huggingface.co; everywhere else nobody may frame these pages.
+        ancestors = "" if "SPACE_ID" in os.environ else "; frame-ancestors 'self'"
+        self.policy = CONTENT_SECURITY_POLICY.format(ancestors=ancestors)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add headers to the start of each response."""
+        private = scope["type"] == "http" and scope["path"].startswith(("/read", "/manage", "/login", "/me"))
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = self.policy
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "same-origin"
+                if private:
+                    headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        await self.app(scope, receive, with_headers)

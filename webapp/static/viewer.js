@@ -1,0 +1,87 @@
+// An image viewer inside `root`: zoom, pan, fit, 1:1, brightness, contrast, red-free, invert; mouse, touch and keys.
+// The picture stays a plain <img>; what is seen is a CSS transform and filter, so the pixels are never re-encoded.
+function attachViewer(root) {
+  const stage = root.querySelector(".rz-stage");
+  const img = root.querySelector(".rz-stage img");
+  const view = { scale: 1, x: 0, y: 0, redFree: false, invert: false, brightness: 100, contrast: 100 };
+  const fitScale = () => Math.min(stage.clientWidth / img.naturalWidth, stage.clientHeight / img.naturalHeight);
+
+  function draw() {
+    img.style.transform = `translate(-50%, -50%) translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
+    const filters = [`brightness(${view.brightness}%)`, `contrast(${view.contrast}%)`];
+    if (view.redFree) filters.unshift("url(#rz-red-free)");
+    if (view.invert) filters.push("invert(1)");
+    img.style.filter = filters.join(" ");
+    for (const [name, on] of [["red-free", view.redFree], ["invert", view.invert]])
+      root.querySelector(`[data-do="${name}"]`).setAttribute("aria-pressed", String(on));
+  }
+  function zoom(factor, x = 0, y = 0) {
+    const scale = Math.min(Math.max(view.scale * factor, fitScale() * 0.5), 16);
+    const ratio = scale / view.scale;
+    view.x = x - (x - view.x) * ratio;
+    view.y = y - (y - view.y) * ratio;
+    view.scale = scale;
+    draw();
+  }
+  const act = {
+    "zoom-in": () => zoom(1.25),
+    "zoom-out": () => zoom(0.8),
+    fit: () => { Object.assign(view, { scale: fitScale(), x: 0, y: 0 }); draw(); },
+    actual: () => { Object.assign(view, { scale: 1 / (window.devicePixelRatio || 1), x: 0, y: 0 }); draw(); },
+    "red-free": () => { view.redFree = !view.redFree; draw(); },
+    invert: () => { view.invert = !view.invert; draw(); },
+    reset: () => {
+      Object.assign(view, { redFree: false, invert: false, brightness: 100, contrast: 100 });
+      for (const slider of root.querySelectorAll("input[type=range]")) slider.value = 100;
+      act.fit();
+    },
+  };
+  const keys = { "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", 0: "fit", 1: "actual", r: "red-free", i: "invert" };
+  const moves = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] };
+
+  root.addEventListener("click", (event) => {
+    const name = event.target.closest("[data-do]")?.dataset.do;
+    if (act[name]) act[name]();
+  });
+  root.addEventListener("input", (event) => {
+    if (event.target.dataset.tune) { view[event.target.dataset.tune] = Number(event.target.value); draw(); }
+  });
+  stage.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const name = keys[event.key.toLowerCase()];
+    if (name) act[name]();
+    else if (moves[event.key]) { view.x += moves[event.key][0]; view.y += moves[event.key][1]; draw(); }
+    else return;
+    event.preventDefault();
+  });
+  stage.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const box = stage.getBoundingClientRect();
+    zoom(event.deltaY < 0 ? 1.15 : 1 / 1.15,
+      event.clientX - box.left - box.width / 2, event.clientY - box.top - box.height / 2);
+  }, { passive: false });
+
+  const fingers = new Map();
+  stage.addEventListener("pointerdown", (event) => {
+    stage.setPointerCapture(event.pointerId);
+    fingers.set(event.pointerId, event);
+  });
+  stage.addEventListener("pointermove", (event) => {
+    const before = fingers.get(event.pointerId);
+    if (!before) return;
+    const other = [...fingers.values()].find((f) => f.pointerId !== event.pointerId);
+    if (other) {
+      const span = (a, b) => Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY) || 1;
+      zoom(span(event, other) / span(before, other));
+    } else {
+      view.x += event.clientX - before.clientX;
+      view.y += event.clientY - before.clientY;
+      draw();
+    }
+    fingers.set(event.pointerId, event);
+  });
+  for (const name of ["pointerup", "pointercancel"])
+    stage.addEventListener(name, (event) => fingers.delete(event.pointerId));
+  if (img.complete && img.naturalWidth) act.reset();
+  img.addEventListener("load", act.reset);
+}
