@@ -22,7 +22,11 @@ def main() -> int:
         return 2
     server = build_server(rooms)
     seconds = time.perf_counter() - started
-    print(f"Open http://{settings.host}:{settings.port}  (ready after {seconds:.0f} s)", file=sys.stderr, flush=True)
+    print(
+        f"Open http://{settings.host}:{settings.port}  (ready after {seconds:.0f} s)",
+        file=sys.stderr,
+        flush=True,
+    )
     uvicorn.run(
         server, host=settings.host, port=settings.port, log_level="warning", server_header=False,
         forwarded_allow_ips="127.0.0.1",

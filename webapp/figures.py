@@ -32,21 +32,29 @@ def ranking(names: Sequence[str], probabilities: Sequence[float], words: Languag
     labels = [_wrap(f"{i}. {name}") for i, name in enumerate(names, start=1)]
     figure = go.Figure(
         go.Bar(
-            x=list(probabilities), y=labels, orientation="h", text=text, textposition="outside",
-            cliponaxis=False, marker_color=colours, hovertemplate="%{y}<br>%{text}<extra></extra>",
-        )  # fmt: skip
+            x=list(probabilities),
+            y=labels,
+            orientation="h",
+            text=text,
+            textposition="outside",
+            cliponaxis=False,
+            marker_color=colours,
+            hovertemplate="%{y}<br>%{text}<extra></extra>",
+        )
     )
     figure.update_layout(
         **_LAYOUT,
         title=words("demo.figure"),
         height=110 + 46 * len(names),
         xaxis={
-            "title": words("demo.probability"), "tickformat": ".0%", "rangemode": "tozero",
+            "title": words("demo.probability"),
+            "tickformat": ".0%",
+            "rangemode": "tozero",
             "range": [0, min(1.15, max(probabilities, default=1.0) * 1.25 + 0.02)],
         },
         yaxis={"autorange": "reversed", "automargin": True},
         showlegend=False,
-    )  # fmt: skip
+    )
     return figure
 
 
@@ -63,7 +71,9 @@ def forest(report: Report, metric: str, words: Language) -> go.Figure:
     arms = {r.arm for r in readers}
     readers.sort(key=lambda r: (r.simulated, r.arm, -(r.accuracy.value or 0.0)))
     for reader in readers:
-        name = words("manage.simulated_reader", name=reader.reader_id) if reader.simulated else reader.reader_id
+        name = (
+            words("manage.simulated_reader", name=reader.reader_id) if reader.simulated else reader.reader_id
+        )
         name = f"{name}, {reader.arm}" if len(arms) > 1 else name
         colour = theme.SIMULATED if reader.simulated else theme.READERS
         rows.append((name, reader.accuracy, colour, "circle-open" if reader.simulated else "circle"))
@@ -84,14 +94,21 @@ def forest(report: Report, metric: str, words: Language) -> go.Figure:
         low, high = estimate.ci or (estimate.value, estimate.value)
         figure.add_trace(
             go.Scatter(
-                x=[estimate.value], y=[_wrap(name)], mode="markers",
+                x=[estimate.value],
+                y=[_wrap(name)],
+                mode="markers",
                 marker={"color": colour, "size": 12, "symbol": symbol, "line": {"width": 2, "color": colour}},
                 error_x={
-                    "type": "data", "symmetric": False, "thickness": 2, "width": 5, "color": colour,
-                    "array": [high - estimate.value], "arrayminus": [estimate.value - low],
+                    "type": "data",
+                    "symmetric": False,
+                    "thickness": 2,
+                    "width": 5,
+                    "color": colour,
+                    "array": [high - estimate.value],
+                    "arrayminus": [estimate.value - low],
                 },
                 hovertemplate=f"%{{y}}<br>%{{x:.1%}} [{low:.1%}, {high:.1%}]<extra></extra>",
-            )  # fmt: skip
+            )
         )
     if model is not None and model.value is not None:
         figure.add_vline(x=model.value, line={"color": theme.MODEL, "width": 1.5, "dash": "dash"})
@@ -126,22 +143,31 @@ def top_k_curve(report: Report, words: Language) -> go.Figure:
         values = [report.model.get(m) for m in report.metrics]
         lines.append((words("manage.model"), values, theme.MODEL, "square", "dash"))
     for label, estimates, colour, symbol, dash in lines:
-        kept = [(n, e) for n, e in zip(names, estimates, strict=True) if e is not None and e.value is not None]
+        kept = [
+            (n, e) for n, e in zip(names, estimates, strict=True) if e is not None and e.value is not None
+        ]
         if not kept:
             continue
         values = [e.value or 0.0 for _, e in kept]
         intervals = [e.ci or (v, v) for (_, e), v in zip(kept, values, strict=True)]
         figure.add_trace(
             go.Scatter(
-                x=[n for n, _ in kept], y=values, name=label, mode="lines+markers",
-                line={"color": colour, "dash": dash, "width": 2.5}, marker={"size": 11, "symbol": symbol},
+                x=[n for n, _ in kept],
+                y=values,
+                name=label,
+                mode="lines+markers",
+                line={"color": colour, "dash": dash, "width": 2.5},
+                marker={"size": 11, "symbol": symbol},
                 error_y={
-                    "type": "data", "symmetric": False, "thickness": 2, "width": 5,
+                    "type": "data",
+                    "symmetric": False,
+                    "thickness": 2,
+                    "width": 5,
                     "array": [high - v for v, (_, high) in zip(values, intervals, strict=True)],
                     "arrayminus": [v - low for v, (low, _) in zip(values, intervals, strict=True)],
                 },
                 hovertemplate="%{x}: %{y:.1%}<extra></extra>",
-            )  # fmt: skip
+            )
         )
     figure.update_layout(
         **_LAYOUT,

@@ -1,6 +1,6 @@
-"""What a server needs before its first visitor: database, phantom gallery, examples, the synthetic demo study.
+"""What a server needs before its first visitor: database, phantom gallery, examples, the demo study.
 
-Everything made here is rendered by ``retizero.phantom`` and marked synthetic. A second start finds it and goes on.
+Everything made here is rendered by ``retizero.phantom`` and marked synthetic. A second start finds it.
 """
 
 import os
@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from reader_study.demo import DemoAccount, DemoCase, create_demo_study, demo_exists
 from tqdm import tqdm
 
 from reader_study.database import Database
-from reader_study.demo import DemoAccount, DemoCase, create_demo_study, demo_exists
 from retizero import phantom
 from retizero.data import Manifest, read_image, read_manifest
 from retizero.knowledge import label_set, load_catalogue
@@ -72,11 +72,17 @@ def _gallery(folder: Path, engine: Engine) -> Gallery:
     except GalleryError:
         pass
     rows = _phantoms(folder, GALLERY_SIZE, GALLERY_SEED).rows
-    vectors = [engine.embed_image([read_image(row.image)])[0] for row in tqdm(rows, desc="Embedding the gallery")]
+    vectors = [
+        engine.embed_image([read_image(row.image)])[0] for row in tqdm(rows, desc="Embedding the gallery")
+    ]
     records = [
         Record(
-            id=row.image.stem, image=str(row.image.relative_to(folder.resolve())), label=row.label, group=row.group,
-            source=row.source, synthetic=True,
+            id=row.image.stem,
+            image=str(row.image.relative_to(folder.resolve())),
+            label=row.label,
+            group=row.group,
+            source=row.source,
+            synthetic=True,
         )
         for row in rows
     ]  # fmt: skip

@@ -29,7 +29,7 @@ class Language:
         return words.format(**parts) if parts else words
 
     def name_of(self, name: str, name_zh: str | None) -> str:
-        """Return a diagnosis in this language: the Chinese name with the English one behind it, or English."""
+        """Return a diagnosis in this language: Chinese with English behind it, or English."""
         return f"{name_zh} ({name})" if self.code == "zh" and name_zh else name
 
 
@@ -42,7 +42,7 @@ def table() -> Mapping[str, Mapping[str, str]]:
 
 
 def preferred_language(cookie: str | None, accept_language: str | None) -> Code:
-    """Pick the language of a request: the reader's own choice, else what the browser prefers, else English."""
+    """Pick the language of a request: the visitor's choice, else the browser's, else English."""
     if cookie in CODES:
         return cast(Code, cookie)
     weighted = []

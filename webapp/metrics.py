@@ -27,7 +27,10 @@ class _Counts:
                 for (area, status), n in sorted(self.requests.items())
             ]
             lines.append("# TYPE retizero_request_seconds_total counter")
-            lines += [f'retizero_request_seconds_total{{area="{a}"}} {s:.6f}' for a, s in sorted(self.seconds.items())]
+            lines += [
+                f'retizero_request_seconds_total{{area="{a}"}} {s:.6f}'
+                for a, s in sorted(self.seconds.items())
+            ]
         return "\n".join(lines) + "\n"
 
 

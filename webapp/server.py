@@ -1,4 +1,4 @@
-"""The FastAPI server: three Gradio apps per language, login, images by token, health, and the headers of all of them."""
+"""The FastAPI server: three Gradio apps per language, login, images by token, health, protective headers."""
 
 import contextlib
 import os
@@ -15,14 +15,14 @@ from webapp import images, metrics, sessions
 from webapp.language import CODES, Code, Language
 from webapp.pages import demo, managing, reading
 from webapp.rooms import Rooms
-from webapp.settings import Settings
 from webapp.shell import HEAD
 from webapp.theme import style_sheet, theme
 
-# 'unsafe-eval' and 'unsafe-inline': Gradio's own front end compiles templates and sets inline styles. No host but ours.
+# 'unsafe-eval', 'unsafe-inline': Gradio's front end compiles templates and sets styles. No host but ours.
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
-    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src 'self' blob:; connect-src 'self' blob: data:; "
+    "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "worker-src 'self' blob:; connect-src 'self' blob: data:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'{ancestors}"
 )
 
@@ -40,7 +40,9 @@ def build_server(rooms: Rooms) -> FastAPI:
             yield
         rooms.database.close()
 
-    server = FastAPI(title="RetiZero Studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    server = FastAPI(
+        title="RetiZero Studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
     server.include_router(sessions.routes(rooms.database, rooms.settings))
     server.include_router(images.routes(rooms.database))
     server.include_router(reading.routes(rooms.database))
@@ -108,7 +110,7 @@ class ByLanguage:
 
 
 class SameOrigin:
-    """Refuse state-changing requests that another site's page sent with our cookie (Origin and Fetch-Site checked)."""
+    """Refuse state-changing requests that another site's page sent (Origin and Sec-Fetch-Site checked)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

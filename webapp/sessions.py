@@ -1,4 +1,4 @@
-"""Who is asking: the login page, the session cookie, lock-out answers and the guard before ``/read`` and ``/manage``."""
+"""Who is asking: login page, session cookie, lock-out, and the guard before ``/read`` and ``/manage``."""
 
 from collections.abc import Callable
 from html import escape
@@ -41,9 +41,9 @@ def language_of(request: Request) -> Language:
 
 
 class AreaGuard:
-    """ASGI middleware: nothing under ``/read`` or ``/manage`` is reached without a live session of the right role.
+    """ASGI middleware: ``/read`` and ``/manage`` are reached only with a live session of the right role.
 
-    It stands before Gradio, so pages, ``/config``, queue, files and uploads of an area are all closed by one rule.
+    It stands before Gradio, so pages, ``/config``, queue, files and uploads are closed by one rule.
     """
 
     def __init__(self, app: ASGIApp, database: Database) -> None:
@@ -62,7 +62,11 @@ class AreaGuard:
             await self.app(scope, receive, send)
             return
         response: Response
-        if request is not None and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        if (
+            request is not None
+            and request.method == "GET"
+            and "text/html" in request.headers.get("accept", "")
+        ):
             # A signed-in user of the other area is shown the login page too: which pages exist is no secret.
             response = RedirectResponse(f"/login?next={quote(area + '/')}", status_code=303)
         else:
@@ -126,7 +130,9 @@ def routes(database: Database, settings: Settings) -> APIRouter:
     @router.get("/me")
     def me(request: Request) -> JSONResponse:
         user = signed_in_user(database, request.headers)
-        return JSONResponse({"username": user.username, "role": user.role} if user else {}, 200 if user else 401)
+        return JSONResponse(
+            {"username": user.username, "role": user.role} if user else {}, 200 if user else 401
+        )
 
     @router.get("/language/{code}")
     def language(code: str, next: str = "/") -> Response:
@@ -145,7 +151,12 @@ def _is_within(path: str, area: str) -> bool:
 def _local_path(target: str) -> str:
     """Return a path of this server, or nothing: a login page never forwards to another site."""
     parts = urlsplit(target)
-    safe = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
+    safe = (
+        target.startswith("/")
+        and not target.startswith(("//", "/\\"))
+        and not parts.netloc
+        and not parts.scheme
+    )
     return target if safe and "\\" not in target and "\n" not in target and "\r" not in target else ""
 
 

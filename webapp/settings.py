@@ -1,4 +1,4 @@
-"""Every setting of the server, in one typed place: environment ``RETIZERO_*`` and the command line of ``app.py``."""
+"""Every setting of the server, in one typed place: environment ``RETIZERO_*`` and ``app.py``'s options."""
 
 import argparse
 import os

@@ -25,7 +25,8 @@ def top_bar(words: Language, here: str, signs_out: bool = False) -> str:
         for href, text in ways
     )  # fmt: skip
     account = (
-        f'<form method="post" action="/logout"><button type="submit">{escape(words("bar.logout"))}</button></form>'
+        '<form method="post" action="/logout"><button type="submit">'
+        f"{escape(words('bar.logout'))}</button></form>"
         if signs_out
         else ""
     )
@@ -33,7 +34,8 @@ def top_bar(words: Language, here: str, signs_out: bool = False) -> str:
     return f"""<header class="rz-bar">
   <a class="rz-brand" href="/"><span aria-hidden="true" class="rz-mark"></span>RetiZero Studio</a>
   <nav aria-label="{escape(words("bar.nav"))}">{links}</nav>
-  <div class="rz-end">{account}<a href="/language/{other}?next={here}" hreflang="{other}" lang="{other}">{switch}</a></div>
+  <div class="rz-end">{account}
+    <a href="/language/{other}?next={here}" hreflang="{other}" lang="{other}">{switch}</a></div>
 </header>"""
 
 

@@ -15,7 +15,9 @@ def html_table(
         rows: cell values, shown as text.
         numeric: indices of columns to align right.
     """
-    head = "".join(f'<th scope="col"{_align(i, numeric)}>{escape(str(h))}</th>' for i, h in enumerate(headers))
+    head = "".join(
+        f'<th scope="col"{_align(i, numeric)}>{escape(str(h))}</th>' for i, h in enumerate(headers)
+    )
     body = []
     for row in rows:
         cells = [f'<th scope="row"{_align(0, numeric)}>{escape(str(row[0]))}</th>']

@@ -1,7 +1,7 @@
-"""Colours, type and spacing of every page, in one place: a Gradio theme, the style sheet and the chart palette.
+"""Colours and type of every page, in one place: a Gradio theme, the style sheet and the chart palette.
 
-Categorical colours are the Okabe-Ito palette (Okabe & Ito 2008, "Color universal design"), told apart with every
-common form of colour blindness; text on them and on the page meets WCAG AA contrast.
+Categorical colours are the Okabe-Ito palette (Okabe & Ito 2008, "Color universal design"), told apart with
+every common form of colour blindness; text on them and on the page meets WCAG AA contrast.
 """
 
 from importlib import resources

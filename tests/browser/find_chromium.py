@@ -1,7 +1,7 @@
 """Find a Chromium for the browser tests; with ``--install``, get one where there is none.
 
-Order: a browser that is installed (``CHROMIUM``, Debian's, Chrome), then Playwright's own download, then, as root on a
-Debian machine, Debian's package. Playwright's download needs its own host; Debian's package needs only Debian's.
+Order: an installed browser (``CHROMIUM``, Debian's, Chrome), then Playwright's own, then, as root on a
+Debian machine, Debian's package, which needs no host but Debian's.
 """
 
 import os
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# No sandbox: tests may run as root in a container. No background networking: nothing but our own server is visited.
+# No sandbox: tests may run as root in a container. No background networking: only our own server is visited.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -48,7 +48,10 @@ def install() -> None:
         subprocess.run(["apt-get", "update", "-qq"], env=environment, check=True)
         packages = ["chromium", "fonts-noto-cjk"]
         subprocess.run(
-            ["apt-get", "install", "-y", "-qq", *packages], env=environment, check=True, stdout=subprocess.DEVNULL
+            ["apt-get", "install", "-y", "-qq", *packages],
+            env=environment,
+            check=True,
+            stdout=subprocess.DEVNULL,
         )
 
 

@@ -75,7 +75,9 @@ def rank(
     return figure, said + _confidence(result, labels, words), table
 
 
-def similar(rooms: Rooms, words: Language, path: str | None, top_k: int) -> tuple[list[tuple[Image, str]], str, str]:
+def similar(
+    rooms: Rooms, words: Language, path: str | None, top_k: int
+) -> tuple[list[tuple[Image, str]], str, str]:
     """Return the nearest gallery cases as (image, caption), statements (HTML) and table (HTML)."""
     try:
         photograph = read_photograph(path, words)
@@ -98,8 +100,10 @@ def similar(rooms: Rooms, words: Language, path: str | None, top_k: int) -> tupl
     return shown, _gallery_note(rooms, words) + _answered_by(rooms, words), table
 
 
-def classify_json(rooms: Rooms, words: Language, path: str | None, labels: str, top_k: float | None) -> dict[str, Any]:
-    """Answer the public ``/classify`` endpoint: the JSON row of ``retizero classify``, or {"error": sentence}."""
+def classify_json(
+    rooms: Rooms, words: Language, path: str | None, labels: str, top_k: float | None
+) -> dict[str, Any]:
+    """Answer the public ``/classify`` endpoint: the row of ``retizero classify``, or {"error": words}."""
     try:
         chosen = candidates(labels or "common15", "", words)
         return rooms.engine.classify(read_photograph(path, words), chosen, top_k=int(top_k or 5)).to_json()
@@ -107,8 +111,8 @@ def classify_json(rooms: Rooms, words: Language, path: str | None, labels: str, 
         return {"error": str(error)}
 
 
-def search_json(rooms: Rooms, words: Language, path: str | None, top_k: float | None) -> Any:
-    """Answer the public ``/search`` endpoint: [{"id", "image", "label", "similarity"}], or {"error": sentence}."""
+def search_json(rooms: Rooms, words: Language, path: str | None, top_k: float | None) -> object:
+    """Answer the public ``/search`` endpoint: [{id, image, label, similarity}], or {"error": words}."""
     try:
         found = rooms.engine.search(read_photograph(path, words), rooms.gallery, max(1, int(top_k or 5)))
     except ValueError as error:

@@ -29,7 +29,8 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
                 file = gr.File(label=words("demo.upload"), type="filepath", height=132, elem_id="rz-upload")
                 problem = gr.HTML(elem_id="rz-problem")
                 preview = gr.Image(
-                    label=words("demo.preview"), interactive=False, format="png", height=360, buttons=["fullscreen"],
+                    label=words("demo.preview"), interactive=False, format="png", height=360,
+                    buttons=["fullscreen"],
                     alt_text=words("demo.preview_alt"), elem_id="rz-preview",
                 )  # fmt: skip
                 examples = gr.Gallery(
@@ -97,7 +98,10 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
         cases = [found, found_said, found_table]
         closed: dict[str, Any] = {"api_visibility": "private"}
         chosen = [preview, path, problem]
-        for event in (file.change(choose, file, chosen, **closed), examples.select(pick, None, chosen, **closed)):
+        for event in (
+            file.change(choose, file, chosen, **closed),
+            examples.select(pick, None, chosen, **closed),
+        ):
             event.then(ranked, question, answer, **closed).then(similar, [path, neighbours], cases, **closed)
         run.click(asked, question, answer, **closed)
         typed.submit(lambda: answers.OWN_LIST, None, labels, **closed).then(asked, question, answer, **closed)
@@ -108,7 +112,7 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
 
 
 def _public_endpoints(words: Language, rooms: Rooms) -> None:
-    """Declare ``/classify`` and ``/search`` for ``gradio_client``; their inputs are named image, labels, top_k."""
+    """Declare ``/classify`` and ``/search`` for ``gradio_client``: inputs image, labels, top_k."""
     with gr.Column(visible=False):
         image = gr.File(label="image", type="filepath")
         labels = gr.Textbox("common15", label="labels")
@@ -116,7 +120,7 @@ def _public_endpoints(words: Language, rooms: Rooms) -> None:
         out = gr.JSON(label="result")
         classify, search = gr.Button("classify"), gr.Button("search")
 
-    def classify_image(image: str, labels: str = "common15", top_k: float = 5) -> Any:
+    def classify_image(image: str, labels: str = "common15", top_k: float = 5) -> object:
         """Rank diagnoses for one fundus photograph.
 
         Args:
@@ -126,7 +130,7 @@ def _public_endpoints(words: Language, rooms: Rooms) -> None:
         """
         return answers.classify_json(rooms, words, image, labels, top_k)
 
-    def search_gallery(image: str, top_k: float = 5) -> Any:
+    def search_gallery(image: str, top_k: float = 5) -> object:
         """Find the gallery cases most similar to one fundus photograph.
 
         Args:

@@ -1,4 +1,4 @@
-"""The managers' page: choose a study, see its progress and its readers against the model, change its state."""
+"""The managers' page: choose a study, see its progress and readers against the model, change its state."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +51,9 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
             report = results.results(database, viewer(request).id, study)
         except StudyError as error:
             return None, None, "", statement(str(error), "warning")
-        link = f'<a class="rz-download" href="/manage/results.csv?study={study}">{words("manage.download")}</a>'
+        link = (
+            f'<a class="rz-download" href="/manage/results.csv?study={study}">{words("manage.download")}</a>'
+        )
         return (
             figures.forest(report, metric, words),
             figures.top_k_curve(report, words),

@@ -1,4 +1,4 @@
-"""The parts of the dashboard as HTML: status, progress, accuracy table. Numbers come from the report, unchanged."""
+"""The parts of the dashboard as HTML: status, progress, accuracy. Numbers are the report's, unchanged."""
 
 from html import escape
 
@@ -44,15 +44,19 @@ def status_panel(status: StudyStatus, words: Language) -> str:
 
 
 def accuracy_rows(report: Report, words: Language) -> list[tuple[str, str, str, str, str]]:
-    """Return (who, metric, correct, accuracy, interval) for readers, their means, the model and the difference."""
+    """Return (who, metric, correct, accuracy, interval) for readers, means, model and difference."""
     rows = []
     for reader in report.readers:
-        name = words("manage.simulated_reader", name=reader.reader_id) if reader.simulated else reader.reader_id
+        name = (
+            words("manage.simulated_reader", name=reader.reader_id) if reader.simulated else reader.reader_id
+        )
         rows.append(_row(f"{name}, {reader.arm}", reader.metric, reader.accuracy, words))
     for group in report.groups:
         key = "manage.mean_readers" if group.group == "readers" else "manage.mean_simulated"
         rows.append(_row(f"{words(key, n=group.readers)}, {group.arm}", group.metric, group.accuracy, words))
-    rows += [_row(words("manage.model"), metric, estimate, words) for metric, estimate in report.model.items()]
+    rows += [
+        _row(words("manage.model"), metric, estimate, words) for metric, estimate in report.model.items()
+    ]
     for d in report.model_vs_readers:
         name = words("manage.difference", group=f"{d.group}, {d.arm}")
         rows.append(_row(name, d.metric, d.difference, words, signed=True))
@@ -70,14 +74,21 @@ def accuracy_table(report: Report, words: Language, metric: str | None = None) -
 def notes(report: Report, words: Language) -> str:
     """Return the report's own words and the methods text."""
     items = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
-    return f'<h3>{escape(words("manage.chance_note"))}</h3><ul>{items}</ul><p class="rz-quiet">{escape(report.methods)}</p>'
+    heading = escape(words("manage.chance_note"))
+    return f'<h3>{heading}</h3><ul>{items}</ul><p class="rz-quiet">{escape(report.methods)}</p>'
 
 
 def _row(
     name: str, metric: str, estimate: Estimate, words: Language, signed: bool = False
 ) -> tuple[str, str, str, str, str]:
     if estimate.value is None:
-        return name, words(f"manage.{metric}"), "–", words("manage.not_estimable", reason=estimate.reason), "–"
+        return (
+            name,
+            words(f"manage.{metric}"),
+            "–",
+            words("manage.not_estimable", reason=estimate.reason),
+            "–",
+        )
     form = "{:+.1%}" if signed else "{:.1%}"
     interval = f"{form.format(estimate.ci[0])} – {form.format(estimate.ci[1])}" if estimate.ci else "–"
     correct = f"{estimate.x} / {estimate.n}" if estimate.x is not None else "–"

@@ -5,11 +5,11 @@ from io import StringIO
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
+from reader_study.exchange import safe_cell
 
 from reader_study import results
 from reader_study.database import Database
 from reader_study.errors import StudyError
-from reader_study.exchange import safe_cell
 from webapp.pages.managing.panels import accuracy_rows
 from webapp.sessions import language_of, signed_in_user
 
@@ -30,7 +30,9 @@ def routes(database: Database) -> APIRouter:
             return PlainTextResponse(str(error), 403)
         out = StringIO()
         writer = csv.writer(out)
-        writer.writerow([words(f"manage.{k}") for k in ("reader", "metric", "correct", "accuracy", "interval")])
+        writer.writerow(
+            [words(f"manage.{k}") for k in ("reader", "metric", "correct", "accuracy", "interval")]
+        )
         writer.writerows([safe_cell(cell) for cell in row] for row in accuracy_rows(report, words))
         # The byte order mark lets spreadsheet programs read Chinese names.
         body = "\ufeff" + out.getvalue()

@@ -1,4 +1,4 @@
-"""The reader's HTTP routes: the next case, suggestions, timing events, submit. The session decides who is asking."""
+"""The reader's HTTP routes: next case, suggestions, timing events, submit. The session says who is asking."""
 
 from typing import Annotated, Any
 
@@ -70,7 +70,9 @@ def routes(database: Database) -> APIRouter:
         try:
             sent = SubmittedAnswer.model_validate_json(await request.body())
         except ValueError:
-            return JSONResponse({"problem": "The answer could not be understood; reload the page and try again."}, 422)
+            return JSONResponse(
+                {"problem": "The answer could not be understood; reload the page and try again."}, 422
+            )
         return await run_in_threadpool(_submit, database, user, sent, language_of(request))
 
     return router

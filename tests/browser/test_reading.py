@@ -1,0 +1,109 @@
+"""A clinician reads cases blind, leaves, comes back; a manager sees readers against the model."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+ANSWERS = ("normal", "CRVO", "glaucoma", "macular hole", "玻璃膜疣")
+
+
+def sign_in(page: Page, server, username: str) -> None:
+    page.goto(server.url + ("/read/" if username.startswith("reader") else "/manage/"))
+    expect(page).to_have_url(re.compile("/login"))
+    page.get_by_label("User name").fill(username)
+    page.get_by_label("Password").fill(server.password(username))
+    page.get_by_role("button", name="Sign in").click()
+
+
+def add_diagnosis(page: Page, text: str) -> None:
+    box = page.get_by_role("combobox", name="Add a diagnosis")
+    box.fill(text)
+    page.get_by_role("option").first.wait_for()
+    box.press("Enter")
+
+
+def read_one(page: Page, number: int) -> None:
+    expect(page.locator(".rz-position")).to_have_text(re.compile(rf"Case {number} of \d+"))
+    expect(page.locator(".rz-stage img")).to_have_js_property("complete", True)
+    assert page.evaluate("document.querySelector('.rz-stage img').naturalWidth") > 200
+    add_diagnosis(page, ANSWERS[number % len(ANSWERS)])
+    add_diagnosis(page, "epiretinal")
+    page.get_by_role("radio", name="3").check()
+    page.get_by_role("button", name="Submit and go on").click()
+
+
+def test_a_reader_reads_five_cases_with_a_reload_in_the_middle(page, server, screenshots):
+    sign_in(page, server, "reader1")
+    for number in (1, 2, 3):
+        read_one(page, number)
+    expect(page.locator(".rz-position")).to_have_text(re.compile("Case 4 of"))
+    add_diagnosis(page, "glaucoma")
+    page.screenshot(path=screenshots / "reading-1280.png", full_page=True)
+    page.reload()
+    expect(page.locator(".rz-differential ol li")).to_have_count(0)
+    for number in (4, 5):
+        read_one(page, number)
+    expect(page.locator(".rz-position")).to_have_text(re.compile("Case 6 of"))
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.screenshot(path=screenshots / "reading-390.png", full_page=True)
+    html = page.content()
+    assert not re.search(r"\.(png|jpg)\b", html.replace("image/png", ""))
+    page.get_by_role("button", name="Sign out").click()
+    page.goto(server.url + "/read/")
+    expect(page).to_have_url(re.compile("/login"))
+
+
+def test_a_double_click_and_an_incomplete_answer_cost_nothing(page, server):
+    sign_in(page, server, "reader2")
+    expect(page.locator(".rz-position")).to_have_text(re.compile("Case 1 of"))
+    page.get_by_role("button", name="Submit and go on").click()
+    expect(page.get_by_role("status")).to_have_text("Give at least one diagnosis.")
+    add_diagnosis(page, "drusen")
+    page.get_by_role("button", name="Submit and go on").click()
+    expect(page.get_by_role("status")).to_have_text("Say how sure you are.")
+    page.get_by_role("radio", name="2").check()
+    page.get_by_role("button", name="Submit and go on").dblclick()
+    expect(page.locator(".rz-position")).to_have_text(re.compile("Case 2 of"))
+    expect(page.locator(".rz-differential ol li")).to_have_count(0)
+
+
+def test_ranks_are_changed_by_keyboard(page, server):
+    sign_in(page, server, "reader2")
+    add_diagnosis(page, "drusen")
+    add_diagnosis(page, "glaucoma")
+    page.get_by_role("button", name=re.compile("Move Glaucoma.* up")).press("Enter")
+    expect(page.locator(".rz-differential ol li span").first).to_have_text(re.compile("^Glaucoma"))
+    page.get_by_role("button", name=re.compile("Remove Glaucoma")).press("Enter")
+    expect(page.locator(".rz-differential ol li")).to_have_count(1)
+
+
+def test_a_manager_sees_readers_against_the_model(page, server, screenshots):
+    sign_in(page, server, "manager")
+    expect(page.locator("#rz-status")).to_contain_text("synthetic study")
+    expect(page.locator("#rz-forest .js-plotly-plot")).to_be_visible()
+    expect(page.locator("#rz-curve .js-plotly-plot")).to_be_visible()
+    rows = page.locator("#rz-accuracy tbody tr")
+    expect(rows.filter(has_text="Model").first).to_contain_text("Top-1")
+    expect(rows.filter(has_text="simulated").first).to_be_visible()
+    page.screenshot(path=screenshots / "dashboard-1280.png", full_page=True)
+    page.get_by_role("radio", name="Top-5").check()
+    expect(rows.first).to_contain_text("Top-5")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download table (CSV)").click()
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    assert text.startswith("Reader,")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.screenshot(path=screenshots / "dashboard-390.png", full_page=True)
+
+
+def test_the_login_page_says_what_is_wrong(page, server, screenshots):
+    page.goto(server.url + "/login")
+    page.get_by_label("User name").fill("reader1")
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_have_text("User name or password is wrong.")
+    page.screenshot(path=screenshots / "login-1280.png", full_page=True)
