@@ -1,0 +1,88 @@
+"""Turn a photograph into the tensor that an image tower takes. Travels with the weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from retizero.data.field_of_view import crop_to_field
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+_CROPS = ("field", "squash")
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Crop, resize with antialiasing, normalise. Deterministic.
+
+    Attributes:
+        size: Side of the square in pixels.
+        mean: Per-channel mean, of values in 0 to 1.
+        std: Per-channel standard deviation, of values in 0 to 1.
+        crop: ``field`` cuts the square around the field of view; ``squash`` scales the whole picture to the
+            square regardless of its shape, as the RetiZero release does.
+        interpolation: ``bilinear`` or ``bicubic``.
+    """
+
+    size: int = 224
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    crop: Literal["field", "squash"] = "field"
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"Preprocess size must be at least 1 pixel, not {self.size}.")
+        if self.crop not in _CROPS:
+            raise ValueError(f"Preprocess crop must be one of {', '.join(_CROPS)}, not {self.crop!r}.")
+        if self.interpolation not in _RESAMPLING:
+            raise ValueError(
+                f"Preprocess interpolation must be one of {', '.join(_RESAMPLING)}, "
+                f"not {self.interpolation!r}."
+            )
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ValueError("Preprocess mean and std need three numbers each, and std above zero.")
+
+    def resize(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Crop and resize without normalising: (H, W, 3) uint8 to (size, size, 3) uint8."""
+        square = crop_to_field(image) if self.crop == "field" else image
+        resized = Image.fromarray(square).resize((self.size, self.size), _RESAMPLING[self.interpolation])
+        return np.asarray(resized)
+
+    def normalise(self, square: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Scale to 0..1 and normalise per channel: (S, S, 3) uint8 to (3, S, S) float32."""
+        scale = (1.0 / (255.0 * np.asarray(self.std))).astype(np.float32)
+        offset = (np.asarray(self.mean) / np.asarray(self.std)).astype(np.float32)
+        return np.ascontiguousarray((square * scale - offset).transpose(2, 0, 1), dtype=np.float32)
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn (H, W, 3) uint8 RGB into (3, size, size) float32."""
+        return self.normalise(self.resize(image))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        values = asdict(self)
+        return {**values, "mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Preprocess:
+        """Build from ``to_dict``'s values.
+
+        Raises:
+            ValueError: A key is unknown or a value is out of range.
+        """
+        known = cls.__dataclass_fields__.keys()
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise ValueError(f"Preprocess does not know {', '.join(unknown)}; it takes {', '.join(known)}.")
+        fields = dict(values)
+        for name in ("mean", "std"):
+            if name in fields:
+                fields[name] = tuple(float(value) for value in fields[name])
+        return cls(**fields)
