@@ -30,7 +30,14 @@ def blot_haemorrhages(
     """Dark red, blurred, irregular haemorrhages of the deep retina."""
     places = fundus.places(rng, round(count), fundus.eye.fovea, (2.0, reach), clear_of_fovea=1.5)
     blots = (
-        outline(rng, place, radius * float(rng.lognormal(-0.15, 0.45)), 0.22, rng.uniform(1.0, 1.7), rng.uniform(0, np.pi))
+        outline(
+            rng,
+            place,
+            radius * float(rng.lognormal(-0.15, 0.45)),
+            0.22,
+            rng.uniform(1.0, 1.7),
+            rng.uniform(0, np.pi),
+        )
         for place in places
     )
     _soak(fundus, rng, fundus.canvas.blobs(blots, 0.11), _BLOT)
@@ -44,8 +51,10 @@ def flame_haemorrhages(
     _flames(fundus, rng, places, length)
 
 
-def vein_territory_haemorrhages(fundus: Fundus, rng: np.random.Generator, *, density: float, quadrant: float) -> None:
-    """Flames and blots that fill the sector drained by one vein, distal to a crossing; the vein is engorged."""
+def vein_territory_haemorrhages(
+    fundus: Fundus, rng: np.random.Generator, *, density: float, quadrant: float
+) -> None:
+    """Flames and blots that fill the sector drained by one vein beyond a crossing; the vein is engorged."""
     eye, canvas = fundus.eye, fundus.canvas
     superior = quadrant < 0.62
     vein = fundus.trunk("superior temporal" if superior else "inferior temporal", artery=False)
@@ -61,7 +70,10 @@ def vein_territory_haemorrhages(fundus: Fundus, rng: np.random.Generator, *, den
     places = places[(away > rng.uniform(-0.6, 0.6)) & _off_disc(fundus, places)]
     split = int(len(places) * 0.6)
     _flames(fundus, rng, places[:split], 2.0)
-    blots = (outline(rng, p, float(rng.lognormal(-0.9, 0.5)), 0.25, 1.3, rng.uniform(0, np.pi)) for p in places[split:])
+    blots = (
+        outline(rng, p, float(rng.lognormal(-0.9, 0.5)), 0.25, 1.3, rng.uniform(0, np.pi))
+        for p in places[split:]
+    )
     _soak(fundus, rng, canvas.blobs(blots, 0.13), _BLOT)
     swollen = canvas.strokes([(sector, np.full(len(sector), 0.55))], 0.06)
     canvas.absorb(swollen * np.float32(0.5), (0.66, 0.36, 0.40))
@@ -74,7 +86,10 @@ def vein_occlusion_haemorrhages(fundus: Fundus, rng: np.random.Generator, *, den
     far = fundus.places(rng, int(110 * density), eye.disc, (8.0, 32.0), 1.2)
     _flames(fundus, rng, near, 2.1)
     _flames(fundus, rng, far[: len(far) // 2], 1.6)
-    blots = (outline(rng, p, float(rng.lognormal(-0.95, 0.5)), 0.25, 1.3, rng.uniform(0, np.pi)) for p in far[len(far) // 2 :])
+    blots = (
+        outline(rng, p, float(rng.lognormal(-0.95, 0.5)), 0.25, 1.3, rng.uniform(0, np.pi))
+        for p in far[len(far) // 2 :]
+    )
     _soak(fundus, rng, fundus.canvas.blobs(blots, 0.12), _BLOT)
 
 
@@ -87,10 +102,11 @@ def preretinal_haemorrhage(fundus: Fundus, rng: np.random.Generator, *, radius: 
     x, y = float(places[0][0]), float(places[0][1])
     turn = np.linspace(0, np.pi, 24)
     depth = radius * rng.uniform(0.6, 1.0)
-    wave = 1 + 0.06 * np.sin(3 * turn + rng.uniform(0, 6))
+    wave = 1 + 0.07 * np.sin(3 * turn + rng.uniform(0, 6)) + 0.05 * np.sin(7 * turn + rng.uniform(0, 6))
     boat = np.stack([x + radius * wave * np.cos(turn), y + depth * wave * np.sin(turn)], axis=1)
-    mask = canvas.blobs([boat], 0.10)
-    canvas.cover(mask * np.float32(0.82), (0.34, 0.07, 0.05))
+    boat[:, 1] += rng.normal(0, 0.12) * (boat[:, 0] - x)
+    mask = canvas.blobs([boat], 0.16)
+    canvas.cover(mask * np.float32(0.76), (0.34, 0.07, 0.05))
     level = smoothstep(0.0, depth, canvas.y - y)
     canvas.absorb(mask * level * np.float32(0.35), _POOL)
 
@@ -116,13 +132,17 @@ def new_vessels_on_disc(fundus: Fundus, rng: np.random.Generator, *, size: float
     _tangle(fundus, rng, eye.disc, size, round(26 + 8 * size))
 
 
-def new_vessels_elsewhere(fundus: Fundus, rng: np.random.Generator, *, count: float, size: float = 1.6) -> None:
+def new_vessels_elsewhere(
+    fundus: Fundus, rng: np.random.Generator, *, count: float, size: float = 1.6
+) -> None:
     """Tufts of new vessels along the arcades."""
     for place in _along(fundus, rng, round(count), artery=False):
         _tangle(fundus, rng, (float(place[0]), float(place[1])), size, 20)
 
 
-def _tangle(fundus: Fundus, rng: np.random.Generator, centre: tuple[float, float], size: float, count: int) -> None:
+def _tangle(
+    fundus: Fundus, rng: np.random.Generator, centre: tuple[float, float], size: float, count: int
+) -> None:
     paths = []
     for _ in range(count):
         angle = rng.uniform(0, 2 * np.pi)
@@ -133,8 +153,8 @@ def _tangle(fundus: Fundus, rng: np.random.Generator, centre: tuple[float, float
         start = np.array(centre) + rng.normal(0, size * 0.28, 2)
         paths.append((points + start, np.full(steps, rng.uniform(0.07, 0.13))))
     canvas = fundus.canvas
-    canvas.absorb(canvas.soften(canvas.strokes(paths), 0.5) * np.float32(0.35), (0.92, 0.55, 0.52))
-    canvas.absorb(canvas.strokes(paths, 0.025) * np.float32(0.85), (0.78, 0.32, 0.34))
+    canvas.absorb(canvas.soften(canvas.strokes(paths), 0.5) * np.float32(0.25), (0.92, 0.60, 0.56))
+    canvas.absorb(canvas.strokes(paths, 0.025) * np.float32(0.85), (0.76, 0.38, 0.40))
 
 
 def _flames(fundus: Fundus, rng: np.random.Generator, places: Points, length: float) -> None:
@@ -150,7 +170,9 @@ def _flames(fundus: Fundus, rng: np.random.Generator, places: Points, length: fl
             middle = place + across * rng.normal(0, wide * 0.75) + along * rng.normal(0, long * 0.2)
             half = long * rng.uniform(0.15, 0.6) * along
             bow = across * rng.normal(0, wide * 0.12)
-            points = np.stack([middle - half, middle - half * 0.4 + bow, middle + half * 0.4 + bow, middle + half])
+            points = np.stack(
+                [middle - half, middle - half * 0.4 + bow, middle + half * 0.4 + bow, middle + half]
+            )
             paths.append((points, np.array([0.06, 0.14, 0.06]) * (0.6 + 0.5 * long / 1.6)))
     streaks = fundus.canvas.strokes(paths, 0.06)
     fundus.canvas.absorb(fundus.canvas.soften(streaks, 0.5) * np.float32(0.4), (0.85, 0.62, 0.6))
@@ -170,7 +192,7 @@ def _along(fundus: Fundus, rng: np.random.Generator, count: int, artery: bool) -
     inside = np.hypot(points[:, 0], points[:, 1]) < fundus.eye.half_field * 0.88
     away = np.hypot(points[:, 0] - fundus.eye.disc[0], points[:, 1] - fundus.eye.disc[1])
     points = points[inside & (away > fundus.eye.disc_radius * 1.8)]
-    return points[rng.integers(0, len(points), count)]
+    return np.asarray(points[rng.integers(0, len(points), count)], np.float64)
 
 
 def _off_disc(fundus: Fundus, points: Points) -> npt.NDArray[np.bool_]:

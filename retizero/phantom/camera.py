@@ -33,7 +33,14 @@ class Camera:
 
 def draw_camera(patient: np.random.Generator, shot: np.random.Generator) -> Camera:
     """Draw a camera: the model (colour, mask) belongs to the patient's visit, the rest to the shot."""
-    casts = ((1.0, 1.0, 1.0), (1.04, 0.97, 0.82), (0.94, 1.02, 0.80), (1.0, 0.94, 1.12), (1.02, 1.0, 1.08), (1.04, 0.90, 0.78))
+    casts = (
+        (1.0, 1.0, 1.0),
+        (1.04, 0.97, 0.82),
+        (0.94, 1.02, 0.80),
+        (1.0, 0.94, 1.12),
+        (1.02, 1.0, 1.08),
+        (1.04, 0.90, 0.78),
+    )
     cast = np.array(casts[patient.integers(len(casts))]) * patient.normal(1, 0.03, 3)
     whole = patient.random() < 0.55
     return Camera(
@@ -55,10 +62,13 @@ def draw_camera(patient: np.random.Generator, shot: np.random.Generator) -> Came
 def photograph(
     canvas: Canvas, camera: Camera, rng: np.random.Generator, haze: float = 0.0, haze_blur: float = 0.0
 ) -> npt.NDArray[np.uint8]:
-    """Take the picture: (S, S, 3) uint8 RGB, black outside the field. ``haze`` 0 to 1 is the opacity of the lens."""
+    """Take the picture, (S, S, 3) uint8 RGB, black outside the field; ``haze`` is lens opacity, 0 to 1."""
     size = canvas.size
     scale = size / 512
-    u, v = canvas.x * np.float32(canvas.scale / (FIELD_RADIUS * size)), canvas.y * np.float32(canvas.scale / (FIELD_RADIUS * size))
+    u, v = (
+        canvas.x * np.float32(canvas.scale / (FIELD_RADIUS * size)),
+        canvas.y * np.float32(canvas.scale / (FIELD_RADIUS * size)),
+    )
     radius = np.hypot(u, v)
     image = canvas.colour
     focus = camera.focus * scale + haze_blur * scale
@@ -71,7 +81,9 @@ def photograph(
         image = _through_haze(canvas, image, rng, haze)
     image = image * np.array(camera.cast, np.float32)
     image = image + _flare(camera, u, v, radius)[..., None] * np.array([0.80, 0.80, 0.52], np.float32)
-    image = 1 - np.exp(-np.clip(image, 0, None) * 1.0)  # the shoulder of the film: highlights do not clip hard
+    image = 1 - np.exp(
+        -np.clip(image, 0, None) * 1.0
+    )  # the shoulder of the film: highlights do not clip hard
     image = np.clip(image / (1 - np.exp(-1.0)), 0, 1) ** np.float32(camera.gamma)
 
     noise = rng.normal(0, camera.noise, image.shape).astype(np.float32)
@@ -85,7 +97,7 @@ def photograph(
         decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
         pixels = np.ascontiguousarray(np.asarray(decoded, np.uint8)[..., ::-1])
     pixels[mask < 0.004] = 0
-    return pixels
+    return np.asarray(pixels, np.uint8)
 
 
 def _through_haze(canvas: Canvas, image: Array, rng: np.random.Generator, haze: float) -> Array:
@@ -102,11 +114,12 @@ def _flare(camera: Camera, u: Array, v: Array, radius: Array) -> Array:
     """Light from the edge of the pupil: a crescent along one side of the rim."""
     if camera.flare < 0.05:
         return np.zeros_like(radius)
-    side = (u * np.float32(np.cos(camera.flare_side)) + v * np.float32(np.sin(camera.flare_side))) / (radius + 1e-3)
-    width = 0.13 + 0.10 * camera.flare
-    return (np.exp(-(((1.0 - radius) / width) ** 2)) * smoothstep(0.1, 0.95, side) * np.float32(min(0.55, camera.flare) * 0.62)).astype(
-        np.float32
+    side = (u * np.float32(np.cos(camera.flare_side)) + v * np.float32(np.sin(camera.flare_side))) / (
+        radius + 1e-3
     )
+    width = 0.13 + 0.10 * camera.flare
+    rim = np.exp(-(((1.0 - radius) / width) ** 2)) * smoothstep(0.1, 0.95, side)
+    return np.asarray(rim * np.float32(min(0.55, camera.flare) * 0.62), np.float32)
 
 
 def _field(camera: Camera, u: Array, v: Array, radius: Array, edge: float) -> Array:

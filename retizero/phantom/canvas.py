@@ -35,7 +35,7 @@ class Canvas:
         self.colour: Array = np.zeros((size, size, 3), np.float32)
 
     def absorb(self, mask: Array, transmission: Colour) -> None:
-        """Filter the light by a pigment such as blood: ``mask`` 1 lets ``transmission`` of each channel through."""
+        """Filter the light by a pigment such as blood: where ``mask`` is 1, ``transmission`` passes."""
         for channel, passed in enumerate(transmission):
             self.colour[..., channel] *= 1.0 - mask * np.float32(1.0 - passed)
 
@@ -47,7 +47,7 @@ class Canvas:
 
     def distance(self, point: tuple[float, float], stretch: float = 1.0) -> Array:
         """Distance from a point in degrees, (S, S); ``stretch`` above 1 makes circles taller than wide."""
-        return np.hypot(self.x - point[0], (self.y - point[1]) / stretch).astype(np.float32)
+        return np.asarray(np.hypot(self.x - point[0], (self.y - point[1]) / stretch), np.float32)
 
     def noise(self, rng: np.random.Generator, wavelength: float, octaves: int = 1) -> Array:
         """Smooth noise of mean 0 and standard deviation about 1; ``wavelength`` in degrees."""
@@ -72,7 +72,9 @@ class Canvas:
             strength, wavelength = strength * 0.55, wavelength * 0.5
         return (total / np.float32(0.7 * np.sqrt(power))).astype(np.float32)
 
-    def radial_noise(self, rng: np.random.Generator, centre: tuple[float, float], spokes: int, length: float) -> Array:
+    def radial_noise(
+        self, rng: np.random.Generator, centre: tuple[float, float], spokes: int, length: float
+    ) -> Array:
         """Noise stretched away from a point: ``spokes`` cells around it, ``length`` degrees along them."""
         rows = int(np.ceil(2 * self.size / self.scale / length)) + 4
         grid = rng.standard_normal((rows, spokes)).astype(np.float32)
@@ -135,13 +137,13 @@ class Canvas:
 
     def _fixed(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
         pixels = (np.asarray(points) * self.scale + self.size / 2) * _FINE - 0.5
-        return np.round(pixels * 2**_SUB).astype(np.int32)
+        return np.asarray(np.round(pixels * 2**_SUB), np.int32)
 
 
 def smoothstep(low: float, high: float, value: Array) -> Array:
     """Rise smoothly from 0 at ``low`` to 1 at ``high`` (or fall, when ``low`` is above ``high``)."""
     t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def outline(
@@ -152,7 +154,7 @@ def outline(
     elongation: float = 1.0,
     angle: float = 0.0,
 ) -> npt.NDArray[np.float64]:
-    """An irregular closed outline (28, 2) in degrees; ``elongation`` stretches it along ``angle`` (radians)."""
+    """An irregular outline (28, 2) in degrees, stretched by ``elongation`` along ``angle``, radians."""
     turn = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     reach = np.ones_like(turn)
     for order in range(2, 7):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from retizero.phantom.diagnoses import LABELS, PhantomError, diagnosis
 from retizero.phantom.eye import Laterality
@@ -86,7 +87,7 @@ def write_dataset(
     return manifest
 
 
-def _write_png(path: Path, pixels: np.ndarray) -> None:  # type: ignore[type-arg]
+def _write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
     done, coded = cv2.imencode(".png", np.ascontiguousarray(pixels[..., ::-1]))
     if not done:
         raise PhantomError(f"The image {path.name} could not be written as PNG.")

@@ -1,4 +1,4 @@
-"""Bright matter: drusen, hard exudates, cotton-wool spots, myelinated fibres, ischaemic whitening, fibrosis."""
+"""Bright matter: drusen, exudates, cotton-wool spots, myelinated fibres, ischaemic whitening, fibrosis."""
 
 import numpy as np
 
@@ -15,7 +15,13 @@ _FIBROUS: Colour = (0.90, 0.84, 0.68)
 
 
 def drusen(
-    fundus: Fundus, rng: np.random.Generator, *, count: float, radius: float, spread: float = 6.0, softness: float = 0.08
+    fundus: Fundus,
+    rng: np.random.Generator,
+    *,
+    count: float,
+    radius: float,
+    spread: float = 6.0,
+    softness: float = 0.08,
 ) -> None:
     """Yellow deposits under the pigment epithelium, clustered around the fovea; soft ones run together."""
     fovea = fundus.eye.fovea
@@ -40,7 +46,16 @@ def hard_exudates(fundus: Fundus, rng: np.random.Generator, *, clusters: float, 
         for _ in range(int(rng.uniform(0.5, 1.3) * each)):
             angle, away = start + rng.uniform(0, arc), ring * rng.normal(1, 0.18)
             spot = centre + away * np.array([np.cos(angle), np.sin(angle)])
-            shapes.append(outline(rng, spot, float(rng.lognormal(-2.05, 0.45)), 0.25, rng.uniform(1, 1.8), rng.uniform(0, np.pi)))
+            shapes.append(
+                outline(
+                    rng,
+                    spot,
+                    float(rng.lognormal(-2.05, 0.45)),
+                    0.25,
+                    rng.uniform(1, 1.8),
+                    rng.uniform(0, np.pi),
+                )
+            )
     canvas.cover(canvas.blobs(shapes, 0.025) * np.float32(0.8), _EXUDATE)
     canvas.absorb(canvas.blobs(dots, 0.03), (0.66, 0.30, 0.32))
 
@@ -67,7 +82,14 @@ def cotton_wool_spots(fundus: Fundus, rng: np.random.Generator, *, count: float,
         return
     u, v = fibre_direction(eye, places[:, 0], places[:, 1])
     shapes = [
-        outline(rng, p, rng.uniform(0.5, 0.95), 0.22, rng.uniform(1.1, 1.9), float(np.arctan2(v[k], u[k]) + np.pi / 2))
+        outline(
+            rng,
+            p,
+            rng.uniform(0.5, 0.95),
+            0.22,
+            rng.uniform(1.1, 1.9),
+            float(np.arctan2(v[k], u[k]) + np.pi / 2),
+        )
         for k, p in enumerate(places)
     ]
     fluff = np.clip(0.9 + 0.22 * canvas.noise(rng, 0.6, 2), 0, 1)
@@ -75,7 +97,9 @@ def cotton_wool_spots(fundus: Fundus, rng: np.random.Generator, *, count: float,
     canvas.cover((mask * np.float32(0.76)).astype(np.float32), _COTTON)
 
 
-def myelinated_fibres(fundus: Fundus, rng: np.random.Generator, *, length: float, patches: float = 1.0) -> None:
+def myelinated_fibres(
+    fundus: Fundus, rng: np.random.Generator, *, length: float, patches: float = 1.0
+) -> None:
     """White, feathered patches that follow the nerve fibres from the disc and hide the vessels."""
     canvas, eye = fundus.canvas, fundus.eye
     paths = []
@@ -88,19 +112,21 @@ def myelinated_fibres(fundus: Fundus, rng: np.random.Generator, *, length: float
             x, y = eye.disc[0] + start * np.cos(angle), eye.disc[1] + start * np.sin(angle)
             points = [(x, y)]
             centred = np.exp(-(((angle - np.pi - bearing) / spread) ** 2))
-            for _ in range(int(length * rng.uniform(0.25, 1.0) * (0.35 + 0.65 * centred) / 0.3)):
+            for _ in range(int(length * rng.uniform(0.12, 1.0) * (0.35 + 0.65 * centred) / 0.3)):
                 u, v = fibre_direction(eye, np.array([x]), np.array([y]))
                 x, y = x + 0.3 * float(u[0]), y + 0.3 * float(v[0])
                 points.append((x, y))
             if len(points) > 2:
-                paths.append((np.array(points), np.linspace(0.22, 0.07, len(points))))
+                paths.append((np.array(points), np.linspace(0.16, 0.05, len(points))))
     mask = canvas.strokes(paths, 0.045)
     body = canvas.soften(mask, 0.3)
-    mask = np.clip(mask * np.float32(0.5) + smoothstep(0.15, 1.0, body) * np.float32(0.5), 0, 0.9)
+    mask = np.clip(mask * np.float32(0.5) + smoothstep(0.15, 1.0, body) * np.float32(0.42), 0, 0.86)
     canvas.cover(mask.astype(np.float32), _MYELIN)
 
 
-def ischaemic_whitening(fundus: Fundus, rng: np.random.Generator, *, strength: float, radius: float = 9.5) -> None:
+def ischaemic_whitening(
+    fundus: Fundus, rng: np.random.Generator, *, strength: float, radius: float = 9.5
+) -> None:
     """Milky swelling of the inner retina in the posterior pole; the thin fovea stays a cherry-red spot."""
     canvas, eye = fundus.canvas, fundus.eye
     ragged = 1 + np.float32(0.06) * canvas.noise(rng, 4, 2)

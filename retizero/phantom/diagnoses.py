@@ -1,7 +1,7 @@
 """The table of diagnoses: which traits of the eye and which findings make up each of them.
 
-Every pair of numbers is a range from the mildest to the most severe case; one severity is drawn for an eye and
-places every finding of it within its range, with some scatter.
+Every pair of numbers is a range from the mildest to the most severe case; one severity is drawn for an eye
+and places every finding of it within its range, with some scatter.
 """
 
 from collections.abc import Callable, Mapping
@@ -78,7 +78,7 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
             _retina(blood.blot_haemorrhages, count=(14, 34), radius=(0.36, 0.5), reach=(18, 21)),
             _retina(deposits.hard_exudates, 0.6, clusters=(1, 5)),
             _surface(deposits.cotton_wool_spots, 0.4, count=(1, 3)),
-            _surface(blood.new_vessels_on_disc, 0.85, size=(2.0, 3.6)),
+            _surface(blood.new_vessels_on_disc, 0.85, size=(2.4, 4.2)),
             _surface(blood.new_vessels_elsewhere, 0.85, count=(1, 4), size=(1.2, 2.0)),
             _surface(deposits.fibrous_membrane, 0.45, size=(3, 8)),
             _surface(blood.preretinal_haemorrhage, 0.65, radius=(2.2, 5.5)),
@@ -95,7 +95,13 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
     "drusen": Diagnosis((_choroid(deposits.drusen, count=(16, 60), radius=(0.13, 0.19), spread=(4.5, 8.0)),)),
     "dry-age-related-macular-degeneration": Diagnosis(
         (
-            _choroid(deposits.drusen, count=(45, 110), radius=(0.24, 0.38), spread=(3.8, 5.0), softness=(0.10, 0.14)),
+            _choroid(
+                deposits.drusen,
+                count=(45, 110),
+                radius=(0.24, 0.38),
+                spread=(3.8, 5.0),
+                softness=(0.10, 0.14),
+            ),
             _choroid(deposits.drusen, 0.7, count=(20, 60), radius=(0.12, 0.15), spread=(7.0, 8.0)),
             _choroid(pigment.pigment_clumps, 0.9, count=(4, 14), spread=(2.0, 3.0)),
         ),
@@ -140,14 +146,25 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
     ),
     "central-retinal-artery-occlusion": Diagnosis(
         (_retina(deposits.ischaemic_whitening, strength=(0.5, 0.75), radius=(9.0, 11.5)),),
-        {"age": (0.5, 0.9), "artery_calibre": (0.66, 0.45), "vein_calibre": (0.9, 0.8), "disc_pallor": (0.05, 0.3)},
+        {
+            "age": (0.5, 0.9),
+            "artery_calibre": (0.66, 0.45),
+            "vein_calibre": (0.9, 0.8),
+            "disc_pallor": (0.05, 0.3),
+        },
     ),
     "glaucoma": Diagnosis(
         (_retina(pigment.fibre_wedge, 0.7, width=(0.10, 0.22)),),
-        {"cup_ratio": (0.66, 0.90), "disc_pallor": (0.15, 0.5), "crescent": (0.2, 1.1), "crescent_all_round": (0.1, 0.5)},
+        {
+            "cup_ratio": (0.66, 0.90),
+            "disc_pallor": (0.15, 0.5),
+            "crescent": (0.2, 1.1),
+            "crescent_all_round": (0.1, 0.5),
+        },
     ),
     "macular-hole": Diagnosis(
-        (_surface(distortion.macular_hole, radius=(0.95, 1.55)),), {"age": (0.55, 0.9), "fovea_contrast": (0.6, 0.4)}
+        (_surface(distortion.macular_hole, radius=(0.95, 1.55)),),
+        {"age": (0.55, 0.9), "fovea_contrast": (0.6, 0.4)},
     ),
     "epiretinal-membrane": Diagnosis(
         (_surface(distortion.epiretinal_membrane, strength=(0.6, 1.1)),),
@@ -161,7 +178,12 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
             _choroid(pigment.peripheral_degeneration, strength=(0.6, 1.1), inner=(12.5, 8.5)),
             _surface(pigment.bone_spicules, count=(60, 150), inner=(13.0, 9.0)),
         ),
-        {"artery_calibre": (0.66, 0.42), "vein_calibre": (0.75, 0.6), "disc_pallor": (0.4, 0.75), "tessellation": (0.35, 0.7)},
+        {
+            "artery_calibre": (0.66, 0.42),
+            "vein_calibre": (0.75, 0.6),
+            "disc_pallor": (0.4, 0.75),
+            "tessellation": (0.35, 0.7),
+        },
     ),
     "pathologic-myopia": Diagnosis(
         (
@@ -170,7 +192,7 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
             _choroid(pigment.pigment_clumps, 0.35, count=(1, 3), spread=(0.8, 1.2)),
         ),
         {
-            "tessellation": (0.85, 1.15),
+            "tessellation": (0.6, 0.85),
             "pigmentation": (0.55, 0.2),
             "crescent": (1.6, 4.6),
             "crescent_all_round": (0.0, 0.75),
@@ -204,7 +226,12 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
             _surface(blood.flame_haemorrhages, 0.75, count=(2, 9), length=(1.0, 1.4), reach=(5.2, 6.2)),
             _surface(deposits.cotton_wool_spots, 0.5, count=(1, 3), reach=(5.5, 7.0)),
         ),
-        {"disc_swelling": (0.75, 1.2), "cup_ratio": (0.15, 0.05), "vein_calibre": (1.15, 1.4), "tortuosity": (1.4, 2.1)},
+        {
+            "disc_swelling": (0.75, 1.2),
+            "cup_ratio": (0.15, 0.05),
+            "vein_calibre": (1.15, 1.4),
+            "tortuosity": (1.4, 2.1),
+        },
     ),
     "optic-atrophy": Diagnosis(
         (),
@@ -218,7 +245,7 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
     "myelinated-retinal-nerve-fibers": Diagnosis(
         (_surface(deposits.myelinated_fibres, length=(3.5, 8.5), patches=(1, 2.4)),)
     ),
-    "choroidal-nevus": Diagnosis((_choroid(pigment.choroidal_naevus, radius=(1.7, 4.0)),)),
+    "choroidal-nevus": Diagnosis((_choroid(pigment.choroidal_naevus, radius=(2.1, 4.4)),)),
     "cataract": Diagnosis((), {"age": (0.65, 1.0)}, haze=(0.45, 0.82)),
 }
 """The diagnoses by the id they have in the catalogue of diseases."""

@@ -44,7 +44,10 @@ class Fundus:
         angle = rng.uniform(0, 2 * np.pi, count * 4)
         points = np.stack([centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)], axis=1)
         keep = np.hypot(points[:, 0], points[:, 1]) < self.eye.half_field * 0.96
-        keep &= np.hypot(points[:, 0] - self.eye.disc[0], points[:, 1] - self.eye.disc[1]) > self.eye.disc_radius * 1.15
+        keep &= (
+            np.hypot(points[:, 0] - self.eye.disc[0], points[:, 1] - self.eye.disc[1])
+            > self.eye.disc_radius * 1.15
+        )
         keep &= np.hypot(points[:, 0] - self.eye.fovea[0], points[:, 1] - self.eye.fovea[1]) >= clear_of_fovea
         return points[keep][:count]
 
@@ -66,7 +69,11 @@ def paint_choroid(fundus: Fundus, rng: np.random.Generator) -> None:
         ribbons = np.maximum(ribbons, smoothstep(width, 0.05, lines) * np.float32(rng.uniform(0.6, 1.0)))
     fundus.choroid = canvas.soften(ribbons, 0.12)
     macula = smoothstep(3.0, 11.0, canvas.distance(eye.fovea))
-    shown = np.float32(eye.tessellation) * (0.25 + 0.75 * macula) * np.clip(1 + 0.35 * canvas.noise(rng, 14), 0.3, 1.6)
+    shown = (
+        np.float32(eye.tessellation)
+        * (0.25 + 0.75 * macula)
+        * np.clip(1 + 0.35 * canvas.noise(rng, 14), 0.3, 1.6)
+    )
     depth = np.float32(0.75 + 0.3 * p)
     canvas.absorb(shown * (1 - fundus.choroid) * depth, (0.62, 0.45, 0.42))
     canvas.absorb(shown * fundus.choroid * np.float32(0.45), (1.0, 0.76, 0.70))
@@ -86,7 +93,9 @@ def paint_macula(fundus: Fundus, rng: np.random.Generator) -> None:
     canvas.absorb(np.exp(-((ragged / 2.1) ** 2)) * np.float32(0.66) * strength, (0.56, 0.44, 0.48))
     youth = max(0.0, 1 - 1.5 * eye.age)
     if youth > 0.05:
-        ring = np.exp(-(((canvas.distance(eye.fovea, 0.8) - 4.2) / 0.9) ** 2)) * smoothstep(-0.6, 1.5, canvas.noise(rng, 3))
+        ring = np.exp(-(((canvas.distance(eye.fovea, 0.8) - 4.2) / 0.9) ** 2)) * smoothstep(
+            -0.6, 1.5, canvas.noise(rng, 3)
+        )
         canvas.cover((ring * np.float32(0.16 * youth)).astype(np.float32), (0.95, 0.85, 0.65))
     if eye.fovea_contrast > 0.6:
         spot = (eye.fovea[0] + rng.normal(0, 0.1), eye.fovea[1] + rng.normal(0, 0.1))
@@ -105,12 +114,17 @@ def paint_nerve_fibres(fundus: Fundus, rng: np.random.Generator) -> None:
     turns = np.linspace(0, 2 * np.pi, 720).astype(np.float32)
     lines = rng.normal(0, 1, 720)
     striae = np.interp(angle % (2 * np.pi), turns, lines).astype(np.float32)
-    sheen = fade * bundles * (0.65 + 0.12 * striae) * np.float32(0.30 * (1.15 - 0.7 * eye.age) * (1 - 0.8 * eye.disc_pallor))
+    sheen = (
+        fade
+        * bundles
+        * (0.65 + 0.12 * striae)
+        * np.float32(0.30 * (1.15 - 0.7 * eye.age) * (1 - 0.8 * eye.disc_pallor))
+    )
     canvas.cover(np.clip(sheen, 0, 0.5).astype(np.float32), (0.93, 0.70, 0.45))
 
 
 def paint_vessels(fundus: Fundus, rng: np.random.Generator) -> None:
-    """Veins darker and wider, arteries brighter with a light reflex; arteries may press on veins they cross."""
+    """Veins darker and wider, arteries brighter with a light reflex; arteries may nick veins they cross."""
     canvas, eye = fundus.canvas, fundus.eye
     veins = [(v.points, v.widths) for v in fundus.vessels if not v.artery]
     arteries = [(v.points, v.widths) for v in fundus.vessels if v.artery]

@@ -9,7 +9,7 @@ from retizero.phantom.fundus import Fundus
 _BARE: Colour = (0.93, 0.74, 0.48)
 _WHITE_SCAR: Colour = (0.95, 0.86, 0.62)
 _MELANIN: Colour = (0.24, 0.22, 0.26)
-_SLATE: Colour = (0.50, 0.54, 0.66)
+_SLATE: Colour = (0.56, 0.62, 0.74)
 
 
 def pigment_clumps(fundus: Fundus, rng: np.random.Generator, *, count: float, spread: float = 3.0) -> None:
@@ -20,7 +20,7 @@ def pigment_clumps(fundus: Fundus, rng: np.random.Generator, *, count: float, sp
 
 
 def geographic_atrophy(fundus: Fundus, rng: np.random.Generator, *, radius: float) -> None:
-    """A sharp, scalloped island without pigment epithelium in the macula; large choroidal vessels show in it."""
+    """A sharp, scalloped island without pigment epithelium in the macula; choroidal vessels show in it."""
     eye = fundus.eye
     shapes = [outline(rng, eye.fovea, radius, 0.16, rng.uniform(1.0, 1.4), rng.uniform(-0.4, 0.4))]
     for _ in range(int(rng.integers(2, 6))):
@@ -34,10 +34,15 @@ def patchy_atrophy(fundus: Fundus, rng: np.random.Generator, *, count: float, ra
     """White patches of chorioretinal atrophy around the posterior pole with clumped pigment."""
     eye = fundus.eye
     places = fundus.places(rng, round(count), eye.fovea, (0.5, 9.5))
-    shapes = [outline(rng, p, radius * float(rng.lognormal(-0.1, 0.45)), 0.25, 1.3, rng.uniform(0, np.pi)) for p in places]
+    shapes = [
+        outline(rng, p, radius * float(rng.lognormal(-0.1, 0.45)), 0.25, 1.3, rng.uniform(0, np.pi))
+        for p in places
+    ]
     mask = fundus.canvas.blobs(shapes, 0.09)
     _bare(fundus, rng, mask, 0.92, _WHITE_SCAR)
-    rim = fundus.canvas.soften(mask, 0.3) * (1 - mask) * smoothstep(0.4, 1.4, fundus.canvas.noise(rng, 1.3, 2))
+    rim = (
+        fundus.canvas.soften(mask, 0.3) * (1 - mask) * smoothstep(0.4, 1.4, fundus.canvas.noise(rng, 1.3, 2))
+    )
     fundus.canvas.absorb(np.clip(rim * np.float32(1.6), 0, 0.85).astype(np.float32), _MELANIN)
 
 
@@ -49,11 +54,11 @@ def lacquer_cracks(fundus: Fundus, rng: np.random.Generator, *, count: float) ->
         heading = rng.normal(0, 0.5) + np.cumsum(rng.normal(0, 0.22, 22))
         points = start + np.cumsum(np.stack([np.cos(heading), np.sin(heading)], axis=1) * 0.2, axis=0)
         paths.append((points, np.linspace(0.16, 0.06, 22)))
-    fundus.canvas.cover(fundus.canvas.strokes(paths, 0.05) * np.float32(0.65), _BARE)
+    fundus.canvas.cover(fundus.canvas.strokes(paths, 0.06) * np.float32(0.42), _BARE)
 
 
 def laser_scars(fundus: Fundus, rng: np.random.Generator, *, spacing: float, age: float = 0.6) -> None:
-    """Burns of panretinal photocoagulation in a rough grid outside the arcades; old ones have dark centres."""
+    """Burns of panretinal photocoagulation in a rough grid outside the arcades, old ones dark inside."""
     canvas, eye = fundus.canvas, fundus.eye
     steps = np.arange(-26, 26, spacing)
     grid = np.stack(np.meshgrid(steps, steps), axis=-1).astype(np.float64)
@@ -61,7 +66,12 @@ def laser_scars(fundus: Fundus, rng: np.random.Generator, *, spacing: float, age
     places = grid.reshape(-1, 2) + rng.normal(0, spacing * 0.2, (grid.shape[0] * grid.shape[1], 2))
     macula = np.hypot((places[:, 0] - eye.fovea[0] - 2.0) / 1.25, places[:, 1] - eye.fovea[1])
     away = np.hypot(places[:, 0] - eye.disc[0], places[:, 1] - eye.disc[1])
-    keep = (macula > 8.8) & (away > 6.2) & (np.hypot(places[:, 0], places[:, 1]) < 27) & (rng.random(len(places)) < 0.86)
+    keep = (
+        (macula > 8.8)
+        & (away > 6.2)
+        & (np.hypot(places[:, 0], places[:, 1]) < 27)
+        & (rng.random(len(places)) < 0.86)
+    )
     places = places[keep]
     radii = rng.uniform(0.38, 0.66, len(places))
     pale = [outline(rng, p, r, 0.2) for p, r in zip(places, radii, strict=True)]
@@ -89,11 +99,15 @@ def bone_spicules(fundus: Fundus, rng: np.random.Generator, *, count: float, inn
     canvas.absorb(canvas.strokes(paths, 0.04) * np.float32(0.85), _MELANIN)
 
 
-def peripheral_degeneration(fundus: Fundus, rng: np.random.Generator, *, strength: float, inner: float = 10.0) -> None:
+def peripheral_degeneration(
+    fundus: Fundus, rng: np.random.Generator, *, strength: float, inner: float = 10.0
+) -> None:
     """Grey, moth-eaten pigment epithelium outside the macula."""
     canvas, eye = fundus.canvas, fundus.eye
     middle = (0.6 * eye.fovea[0] + 0.4 * eye.disc[0], eye.fovea[1])
-    outside = smoothstep(inner * 0.7, inner * 1.35, canvas.distance(middle) * (1 + np.float32(0.1) * canvas.noise(rng, 5, 2)))
+    outside = smoothstep(
+        inner * 0.7, inner * 1.35, canvas.distance(middle) * (1 + np.float32(0.1) * canvas.noise(rng, 5, 2))
+    )
     moth = np.clip(0.62 + 0.30 * canvas.noise(rng, 1.3, 3), 0, 1)
     canvas.cover((outside * moth * np.float32(0.55 * strength)).astype(np.float32), (0.60, 0.44, 0.30))
     canvas.absorb(outside * (1 - fundus.choroid) * np.float32(0.30 * strength), (0.65, 0.60, 0.60))
@@ -106,7 +120,9 @@ def choroidal_naevus(fundus: Fundus, rng: np.random.Generator, *, radius: float)
     apart = np.hypot(places[:, 0] - eye.disc[0], places[:, 1] - eye.disc[1]) > radius + eye.disc_radius + 1.0
     places = places[apart]
     centre = places[0] if len(places) else np.array([eye.fovea[0] - 7.0, eye.fovea[1] + 6.0])
-    mask = canvas.blobs([outline(rng, centre, radius, 0.10, rng.uniform(1.05, 1.4), rng.uniform(0, np.pi))], 0.38)
+    mask = canvas.blobs(
+        [outline(rng, centre, radius, 0.10, rng.uniform(1.05, 1.4), rng.uniform(0, np.pi))], 0.38
+    )
     mottled = np.clip(0.92 + 0.10 * canvas.noise(rng, 1.2, 2), 0.5, 1)
     canvas.absorb((mask * mottled).astype(np.float32), _SLATE)
     spots = centre + rng.normal(0, radius * 0.42, (int(rng.integers(0, 9)), 2))

@@ -17,11 +17,13 @@ from retizero.phantom.vessels import grow_vessels
 _FINEST = 448  # pixels; smaller pictures are rendered at this size and averaged down
 
 
-def render(label: str, seed: int, size: int = 512, *, laterality: Laterality | None = None) -> npt.NDArray[np.uint8]:
+def render(
+    label: str, seed: int, size: int = 512, *, laterality: Laterality | None = None
+) -> npt.NDArray[np.uint8]:
     """Render a synthetic fundus photograph.
 
-    The seed is the patient: the same seed with another label gives the same eye with another disease, and with
-    another ``laterality`` the fellow eye. The same arguments always give the same array.
+    The seed is the patient: the same seed with another label gives the same eye with another disease, and
+    with another ``laterality`` the fellow eye. The same arguments always give the same array.
 
     Args:
         label: Id of a diagnosis, one of ``LABELS``.

@@ -1,4 +1,4 @@
-"""The retinal vessels: trunks along the arcades that branch, taper and keep out of the foveal avascular zone."""
+"""The retinal vessels: trunks along the arcades that branch, taper and spare the foveal avascular zone."""
 
 import math
 from collections.abc import Sequence
@@ -85,14 +85,15 @@ class _Tree:
         axis = axis / reach
         normal = np.array([axis[1], -axis[0]])  # towards superior in a right eye (axis points to -x)
         normal *= -1 if normal[1] > 0 else 1
-        spread, apart = rng.normal(1.0, 0.08), (0.045 if self.artery else -0.02)
+        spread, apart = rng.normal(1.0, 0.08), (0.05 if self.artery else -0.05) + rng.normal(0, 0.015)
         knots = []
         for k, (toward, away) in enumerate(course):
             jitter = rng.normal(0, 0.028, 2) * (k > 0)
             away_now = (away * spread - apart * (k > 1)) * -up
             knots.append(disc + reach * ((toward + jitter[0]) * axis + (away_now + jitter[1]) * normal))
-        start = disc + np.array([self.eye.disc_radius * 0.22, 0]) + rng.normal(0, 0.22, 2)
-        knots[0] = start
+        knots[0] = disc + np.array(
+            (self.eye.disc_radius * 0.22 + rng.normal(0, 0.3), up * rng.uniform(0.0, 0.9))
+        )
         spots = np.array(knots)
         length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(spots, axis=0).T))])
         spline = CubicSpline(length, spots)
@@ -110,7 +111,7 @@ class _Tree:
         sideways *= self.waviness * np.clip(t / 4, 0, 1)
         points = points + sideways[:, None] * np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
         inside = np.hypot(points[:, 0], points[:, 1]) < _REACH - 3
-        return points[: int(np.argmin(inside)) if not inside.all() else len(points)]
+        return np.asarray(points[: int(np.argmin(inside)) if not inside.all() else len(points)], np.float64)
 
     def _branch_off(self, points: Points, widths: npt.NDArray[np.float64], owner: int, depth: int) -> None:
         """Send side branches off a finished stretch, alternating sides."""
