@@ -12,7 +12,7 @@ from retizero.phantom.vessels import Vessel
 _BLOND: Colour = (0.84, 0.47, 0.27)
 _MEDIUM: Colour = (0.72, 0.355, 0.175)
 _DARK: Colour = (0.52, 0.245, 0.13)
-_ARTERIAL_BLOOD: Colour = (0.88, 0.58, 0.55)
+_ARTERIAL_BLOOD: Colour = (0.85, 0.53, 0.51)
 _VENOUS_BLOOD: Colour = (0.68, 0.42, 0.46)
 
 
@@ -140,4 +140,4 @@ def paint_vessels(fundus: Fundus, rng: np.random.Generator) -> None:
     canvas.absorb(np.clip(artery * shade, 0, 1), _ARTERIAL_BLOOD)
     for lines, strength, narrow in ((arteries, eye.arterial_reflex, 0.30), (veins, 0.10, 0.22)):
         core = canvas.strokes(((p, w * narrow) for p, w in lines if w.max() > 0.16), 0.03)
-        canvas.cover(core * np.float32(strength), (0.98, 0.74, 0.52))
+        canvas.cover(core * np.float32(strength), (0.96, 0.64, 0.42))
