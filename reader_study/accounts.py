@@ -1,0 +1,319 @@
+"""Who takes part: accounts under pseudonyms, their roles, and the identities that can be erased."""
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from reader_study import audit
+from reader_study.audit import SYSTEM
+from reader_study.database import Database
+from reader_study.errors import AccountError, BadCredentials, NotAllowed
+from reader_study.records import ROLES, IdentityRecord, SessionRecord, UserRecord
+
+SHORTEST_PASSWORD = 8
+LONGEST_PASSWORD = 256
+NO_PASSWORD = "!"
+"""Stands in place of a hash where nobody can sign in: simulated readers, erased accounts."""
+CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True)
+class User:
+    """An account as the rest of the program sees it; ``code`` is the pseudonym that results carry."""
+
+    id: str
+    code: str
+    username: str
+    role: str
+    site: str
+    active: bool
+    must_change_password: bool
+    simulated: bool
+
+
+def as_user(record: UserRecord) -> User:
+    """The value of a row."""
+    return User(
+        id=record.id,
+        code=record.code,
+        username=record.username,
+        role=record.role,
+        site=record.site,
+        active=record.active,
+        must_change_password=record.must_change_password,
+        simulated=record.simulated,
+    )
+
+
+def normal_name(username: str) -> str:
+    """One spelling for every way to type a user name (NFKC, lower case, no spaces around)."""
+    return unicodedata.normalize("NFKC", username).strip().casefold()
+
+
+@dataclass(frozen=True)
+class NewAccount:
+    """An account to create.
+
+    Attributes:
+        username: unique without regard to case; letters, digits and ``. _ - @``, at most 64.
+        password: at least 8 characters, or ``None`` for an account that nobody signs in to.
+        role: one of ``ROLES``.
+        site: code of the reader's site.
+        name: real name, kept apart from the readings.
+        email: address, kept apart from the readings.
+        years: years of experience.
+        must_change_password: whether the page asks for a new password at first sign-in.
+        simulated: whether the account is a simulated reader.
+        code: pseudonym; drawn at random where empty.
+    """
+
+    username: str
+    password: str | None = field(repr=False)
+    role: str = "reader"
+    site: str = ""
+    name: str = ""
+    email: str = ""
+    years: int | None = None
+    must_change_password: bool = False
+    simulated: bool = False
+    code: str = ""
+
+    def check(self) -> None:
+        """Refuse what no account can have.
+
+        Raises:
+            AccountError: with one sentence on what to change.
+        """
+        if not re.fullmatch(r"[\w.@-]{1,64}", normal_name(self.username)):
+            raise AccountError("A user name has 1 to 64 letters, digits or the signs . _ - @, and no spaces.")
+        if self.role not in ROLES:
+            raise AccountError(f"{self.role!r} is not a role; choose one of {', '.join(ROLES)}.")
+        if not re.fullmatch(r"[\w .-]{0,64}", self.site):
+            raise AccountError("A site code has at most 64 letters, digits, spaces or the signs . _ -")
+        if self.years is not None and not 0 <= self.years <= 80:
+            raise AccountError("Years of experience is a number from 0 to 80.")
+        for value, longest in ((self.name, 200), (self.email, 254)):
+            if len(value) > longest or not value.isprintable():
+                raise AccountError(
+                    f"Name and e-mail are one line each, here of at most {longest} characters."
+                )
+
+
+def create_user(
+    database: Database,
+    username: str,
+    password: str | None,
+    *,
+    role: str = "reader",
+    site: str = "",
+    name: str = "",
+    email: str = "",
+    years: int | None = None,
+    must_change_password: bool = False,
+    actor_id: str = SYSTEM,
+) -> User:
+    """Add one account; see ``NewAccount`` for what the values mean and ``create_users`` for the errors."""
+    account = NewAccount(username, password, role, site, name, email, years, must_change_password)
+    return create_users(database, [account], actor_id=actor_id)[0]
+
+
+def create_users(
+    database: Database, accounts: Sequence[NewAccount], *, actor_id: str = SYSTEM
+) -> tuple[User, ...]:
+    """Add accounts, all of them or none; administrators and the command line may.
+
+    Raises:
+        AccountError: a user name is taken or cannot be used, a password is too weak, a role unknown.
+        NotAllowed: the actor is not an administrator.
+    """
+    hashes = []
+    for account in accounts:
+        account.check()
+        password = account.password
+        hashes.append(NO_PASSWORD if password is None else hash_password(database.hasher, password))
+    with database.transaction() as session:
+        require_role(session, actor_id, ("admin",))
+        return tuple(
+            _insert(database, session, account, password_hash, actor_id)
+            for account, password_hash in zip(accounts, hashes, strict=True)
+        )
+
+
+def _insert(
+    database: Database, session: Session, account: NewAccount, password_hash: str, actor_id: str
+) -> User:
+    username = normal_name(account.username)
+    if session.scalar(select(UserRecord.id).where(UserRecord.username == username)):
+        raise AccountError(f"There is already a user named {username!r}.")
+    record = UserRecord(
+        id="u_" + secrets.token_hex(12),
+        code=account.code or _new_code(session),
+        username=username,
+        password_hash=password_hash,
+        role=account.role,
+        site=account.site,
+        years=account.years,
+        active=True,
+        must_change_password=account.must_change_password,
+        simulated=account.simulated,
+        created_at=database.clock(),
+    )
+    session.add(record)
+    session.flush()
+    if account.name or account.email:
+        session.add(IdentityRecord(user_id=record.id, name=account.name, email=account.email))
+    facts = {"role": account.role, "site": account.site, "simulated": account.simulated}
+    _note(database, session, actor_id, "create_user", record, **facts)
+    return as_user(record)
+
+
+def _new_code(session: Session) -> str:
+    while True:
+        code = "R-" + "".join(secrets.choice(CODE_LETTERS) for _ in range(6))
+        if not session.scalar(select(UserRecord.id).where(UserRecord.code == code)):
+            return code
+
+
+def _note(
+    database: Database, session: Session, actor_id: str, action: str, record: UserRecord, **details: object
+) -> None:
+    audit.append(
+        session,
+        at=database.clock(),
+        actor_id=actor_id,
+        action=action,
+        subject=f"user {record.code}",
+        details={"user_id": record.id, **details},
+    )
+
+
+def hash_password(hasher: PasswordHasher, password: str) -> str:
+    """The argon2id hash of a password.
+
+    Raises:
+        AccountError: it is shorter than 8 or longer than 256 characters, or holds a control character.
+    """
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise AccountError(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in password):
+        raise AccountError("A password cannot hold control characters.")
+    return hasher.hash(password)
+
+
+def password_fits(hasher: PasswordHasher, password_hash: str, password: str) -> bool:
+    """Whether the password belongs to the hash; never raises."""
+    try:
+        return hasher.verify(password_hash, password[: LONGEST_PASSWORD + 1])
+    except (Argon2Error, InvalidHashError, UnicodeError):
+        return False
+
+
+def require_role(session: Session, actor_id: str, roles: tuple[str, ...]) -> UserRecord | None:
+    """Let the command line, administrators and the named roles pass; return the actor's row.
+
+    Raises:
+        NotAllowed: the actor is unknown, disabled, or of another role.
+    """
+    if actor_id == SYSTEM:
+        return None
+    record = session.get(UserRecord, actor_id)
+    if record is None or not record.active:
+        raise NotAllowed("This account is not active.")
+    if record.role != "admin" and record.role not in roles:
+        raise NotAllowed(f"The role {record.role!r} may not do this.")
+    return record
+
+
+def require_reader(session: Session, reader_id: str) -> UserRecord:
+    """The row of an active reader.
+
+    Raises:
+        NotAllowed: nobody active has this id, or the role is another one.
+    """
+    record = session.get(UserRecord, reader_id)
+    if record is None or not record.active:
+        raise NotAllowed("This account is not active.")
+    if record.role != "reader":
+        raise NotAllowed(f"Cases are read by readers; this account is a {record.role}.")
+    return record
+
+
+def find_user(database: Database, username: str) -> User | None:
+    """The account of that name, or ``None``."""
+    with database.session() as session:
+        query = select(UserRecord).where(UserRecord.username == normal_name(username))
+        record = session.scalar(query)
+        return as_user(record) if record else None
+
+
+def list_users(database: Database, *, actor_id: str = SYSTEM) -> tuple[User, ...]:
+    """All accounts, oldest first, for administrators and managers."""
+    with database.session() as session:
+        require_role(session, actor_id, ("manager",))
+        query = select(UserRecord).order_by(UserRecord.created_at, UserRecord.username)
+        return tuple(as_user(record) for record in session.scalars(query))
+
+
+def change_password(database: Database, user_id: str, old: str, new: str) -> None:
+    """Set a new password; every other signed-in browser of the user is signed out.
+
+    Raises:
+        BadCredentials: the old password is wrong.
+        AccountError: the new password is too weak.
+    """
+    new_hash = hash_password(database.hasher, new)
+    with database.session() as session:
+        record = session.get(UserRecord, user_id)
+        old_hash = record.password_hash if record is not None and record.active else NO_PASSWORD
+    if not password_fits(database.hasher, old_hash, old):
+        raise BadCredentials("The old password is wrong.")
+    with database.transaction() as session:
+        record = session.get_one(UserRecord, user_id)
+        if record.password_hash != old_hash:
+            raise BadCredentials("The password was changed meanwhile.")
+        record.password_hash, record.must_change_password = new_hash, False
+        _revoke_sessions(database, session, record)
+        _note(database, session, user_id, "change_password", record)
+
+
+def _revoke_sessions(database: Database, session: Session, record: UserRecord) -> None:
+    live = (SessionRecord.user_id == record.id) & SessionRecord.revoked_at.is_(None)
+    session.execute(update(SessionRecord).where(live).values(revoked_at=database.clock()))
+
+
+def disable_user(database: Database, username: str, *, actor_id: str = SYSTEM) -> User:
+    """Close an account and sign it out everywhere; its readings stay."""
+    with database.transaction() as session:
+        require_role(session, actor_id, ("admin",))
+        record = _by_name(session, username)
+        record.active = False
+        _revoke_sessions(database, session, record)
+        _note(database, session, actor_id, "disable_user", record)
+        return as_user(record)
+
+
+def erase_identity(database: Database, username: str, *, actor_id: str = SYSTEM) -> None:
+    """Forget who a user is: name, e-mail, user name and password go; the pseudonym and its readings stay."""
+    with database.transaction() as session:
+        require_role(session, actor_id, ("admin",))
+        record = _by_name(session, username)
+        identity = session.get(IdentityRecord, record.id)
+        if identity is not None:
+            session.delete(identity)
+        record.username, record.password_hash, record.active = record.code.casefold(), NO_PASSWORD, False
+        _revoke_sessions(database, session, record)
+        _note(database, session, actor_id, "erase_identity", record)
+
+
+def _by_name(session: Session, username: str) -> UserRecord:
+    record = session.scalar(select(UserRecord).where(UserRecord.username == normal_name(username)))
+    if record is None:
+        raise AccountError(f"There is no user named {normal_name(username)!r}.")
+    return record

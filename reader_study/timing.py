@@ -1,0 +1,55 @@
+"""How long a reading took, from events at the server's time; what a browser says of durations is not used."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+PAUSES = {"hidden": "visible", "idle": "active"}
+RESUMES = frozenset(PAUSES.values())
+
+
+@dataclass(frozen=True)
+class TimedEvent:
+    """One event of a visit; a visit is everything under one token."""
+
+    visit: str
+    kind: str
+    at: datetime
+
+
+def reading_seconds(events: Sequence[TimedEvent]) -> float | None:
+    """Seconds that a case was in front of its reader, over all visits, to the submission.
+
+    A visit starts when the case is first shown and ends at its last event (the submission, in the last
+    visit); time in a hidden tab or idle is taken out.
+
+    Returns:
+        Seconds, never negative; ``None`` where the case was never shown or never submitted.
+    """
+    if not any(event.kind == "submitted" for event in events):
+        return None
+    ordered = sorted(events, key=lambda event: event.visit)
+    visits = [_visit_seconds(list(visit)) for _, visit in groupby(ordered, key=lambda event: event.visit)]
+    shown = [seconds for seconds in visits if seconds is not None]
+    return sum(shown) if shown else None
+
+
+def _visit_seconds(events: Iterable[TimedEvent]) -> float | None:
+    """Seconds of one visit without its pauses, ``None`` where the case was not shown in it."""
+    ordered = sorted(events, key=lambda event: event.at)
+    started = next((event.at for event in ordered if event.kind == "shown"), None)
+    if started is None:
+        return None
+    seconds, since, open_pauses = 0.0, started, set[str]()
+    for event in ordered:
+        if event.at < started:
+            continue
+        if not open_pauses:
+            seconds += (event.at - since).total_seconds()
+        since = event.at
+        if event.kind in PAUSES:
+            open_pauses.add(PAUSES[event.kind])
+        elif event.kind in RESUMES:
+            open_pauses.discard(event.kind)
+    return seconds

@@ -1,0 +1,59 @@
+"""Tokens: the right of one reader to see and answer one case, unguessable, expiring, kept only as a hash."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from reader_study.errors import ConductError
+from reader_study.records import AssignmentRecord, TokenRecord
+
+TOKEN_LIFE = timedelta(hours=12)
+STALE = "This page of the study is no longer valid; load it again to go on with your next case."
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a token stands for."""
+
+    token_hash: str
+    assignment: AssignmentRecord
+    expires_at: datetime
+
+
+def issue(session: Session, assignment: AssignmentRecord, now: datetime) -> str:
+    """Make a token for an assignment; its 256 random bits are returned here and stored nowhere."""
+    token = secrets.token_urlsafe(32)
+    session.add(
+        TokenRecord(
+            token_hash=token_hash(token),
+            assignment_id=assignment.id,
+            reader_id=assignment.reader_id,
+            issued_at=now,
+            expires_at=now + TOKEN_LIFE,
+        )
+    )
+    session.flush()
+    return token
+
+
+def token_hash(token: str) -> str:
+    """The SHA-256 under which a token is kept."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def redeem(session: Session, reader_id: str, token: object) -> Grant:
+    """What the token stands for, if it is this reader's; expiry is the caller's to judge.
+
+    Raises:
+        ConductError: no such token, or another reader's; the two cannot be told apart.
+    """
+    if not isinstance(token, str) or not 20 <= len(token) <= 100:
+        raise ConductError(STALE)
+    record = session.get(TokenRecord, token_hash(token))
+    if record is None or record.reader_id != reader_id:
+        raise ConductError(STALE)
+    assignment = session.get_one(AssignmentRecord, record.assignment_id)
+    return Grant(record.token_hash, assignment, record.expires_at)
