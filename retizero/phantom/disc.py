@@ -90,7 +90,7 @@ def _crescent(fundus: Fundus, rng: np.random.Generator, reach: Array) -> None:
     temporal = smoothstep(-0.1, 1.0, np.asarray((eye.disc[0] - canvas.x) / away, np.float32))
     around: Array = np.maximum(temporal, np.float32(eye.crescent_all_round))
     ragged = 1 + np.float32(0.20) * canvas.noise(rng, 2.2, 3)
-    border = eye.disc_radius + np.float32(eye.crescent) * around * ragged
+    border = np.asarray(eye.disc_radius + np.float32(eye.crescent) * around * ragged, np.float32)
     bare = smoothstep(0.25, -0.25, reach - border) * smoothstep(0.02, 0.2, around)
     canvas.cover(bare * np.float32(0.78), _SCLERA)
     canvas.absorb(bare * fundus.choroid * np.float32(0.35), (0.90, 0.55, 0.42))
