@@ -18,7 +18,7 @@ class ManifestRow:
     """One photograph of a manifest.
 
     Attributes:
-        image: Where the file lies.
+        image: Where the file lies, an absolute path.
         name: The ``image`` column as written.
         label: The primary label, empty where there is none.
         labels: All labels, the primary one first.
@@ -88,6 +88,7 @@ def read_manifest(path: str | Path, labels_required: bool = True) -> Manifest:
         ManifestError: The file cannot be read, has no rows, or lacks a column.
     """
     path = Path(path)
+    folder = path.resolve().parent
     reader = csv.DictReader(io.StringIO(_text(path), newline=""), restkey="", restval="")
     try:
         columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
@@ -101,7 +102,7 @@ def read_manifest(path: str | Path, labels_required: bool = True) -> Manifest:
         rows: list[ManifestRow] = []
         problems: list[str] = []
         for line, values in _numbered(reader):
-            row = _row(path, line, values, labels_required)
+            row = _row(folder, line, values, labels_required)
             if isinstance(row, str):
                 problems.append(row)
             else:
@@ -135,11 +136,11 @@ def _numbered(reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, str]
         yield number, {key: value.strip() for key, value in values.items() if isinstance(value, str)}
 
 
-def _row(manifest: Path, number: int, values: dict[str, str], labels_required: bool) -> ManifestRow | str:
+def _row(folder: Path, number: int, values: dict[str, str], labels_required: bool) -> ManifestRow | str:
     name = values.get("image", "")
     if not name:
         return f"Row {number}: the image column is empty."
-    image = _locate(manifest.parent, name)
+    image = _locate(folder, name)
     if image is None:
         return f"Row {number}: {name} does not exist."
     labels = _split(values.get("label", ""))
