@@ -1,4 +1,4 @@
-"""What the model is asked about: fundus diseases as data, lookup, label sets and prompts. Imports neither torch nor the web."""
+"""Fundus diseases as data: lookup, label sets and prompts. Imports neither torch nor the web."""
 
 from retizero.knowledge.catalogue import AcceptanceRule, Catalogue, load_catalogue
 from retizero.knowledge.entries import Disease, LookAlike, Sign

@@ -18,7 +18,7 @@ from retizero.knowledge.suggest import Suggester
 
 AcceptanceRule = Literal["same", "child", "parent", "either"]
 
-# Entries of this group are findings, not diagnoses: too broad to stand for a specific disease as its accepted parent.
+# Entries of this group are findings, not diagnoses: too broad to be accepted for a specific disease.
 FINDINGS = "finding"
 
 
@@ -43,6 +43,10 @@ class Catalogue:
         except KeyError:
             raise UnknownDisease(f"The catalogue has no entry with the id {id!r}.") from None
 
+    def get(self, id: str) -> Disease | None:
+        """The entry with this id, None when there is none."""
+        return self._by_id.get(id)
+
     @cached_property
     def groups(self) -> dict[str, int]:
         """How many entries each group has, by name of the group."""
@@ -54,7 +58,7 @@ class Catalogue:
     @cached_property
     def version(self) -> str:
         """Twelve hex digits that change with any content of any entry; stored beside results."""
-        text = "\n".join(f"{disease.id} {disease.content_hash}" for disease in sorted(self.diseases, key=lambda d: d.id))
+        text = "\n".join(sorted(f"{disease.id} {disease.content_hash}" for disease in self.diseases))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @cached_property
@@ -113,8 +117,8 @@ class Catalogue:
         Args:
             answer_id: id that the reader or the model gave.
             truth_id: id of the reference standard.
-            rule: "same" accepts the entry itself; "child" also a more specific answer (any depth); "parent" also a less
-                specific one (any depth, but never a mere finding such as "maculopathy"); "either" accepts both.
+            rule: "same" accepts the entry itself; "child" also a more specific answer; "parent" also a less
+                specific one, but never a mere finding such as "maculopathy"; "either" both.
         """
         if rule not in ("same", "child", "parent", "either"):
             raise KnowledgeError(f"The rule {rule!r} is unknown; use same, child, parent or either.")
@@ -123,7 +127,11 @@ class Catalogue:
             return True
         if rule in ("child", "either") and truth.id in self.ancestors(answer.id):
             return True
-        return rule in ("parent", "either") and answer.group != FINDINGS and answer.id in self.ancestors(truth.id)
+        return (
+            rule in ("parent", "either")
+            and answer.group != FINDINGS
+            and answer.id in self.ancestors(truth.id)
+        )
 
 
 @lru_cache(maxsize=1)

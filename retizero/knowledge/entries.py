@@ -1,7 +1,8 @@
 """What an entry of the catalogue is, and how it is read from its YAML file.
 
-The files are written for clinicians with a text editor: one list of entries per group in ``diseases/<group>.yaml``, one list of
-signs in ``signs.yaml``. Reading is strict about what the program needs and silent about medicine; ``validation`` does the checks.
+The files are written for clinicians with a text editor: one list of entries per group in
+``diseases/<group>.yaml``, one list of signs in ``signs.yaml``. Reading is strict about what the program
+needs and silent about medicine; ``validation`` does the checks.
 """
 
 import hashlib
@@ -73,7 +74,7 @@ class Disease:
 
     @property
     def synonym_count(self) -> int:
-        """How many other terms the entry answers to, abbreviations and Chinese terms included, misspellings not."""
+        """How many other terms the entry answers to: English, Chinese, abbreviations; not misspellings."""
         return len(self.synonyms) + len(self.abbreviations) + len(self.synonyms_zh)
 
 
@@ -84,10 +85,11 @@ def content_hash(raw: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> object:
     """Parse one YAML file; raises CatalogueError with file and line when it is not YAML."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        content: object = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        return content
     except OSError as error:
         raise CatalogueError(f"The catalogue file {path.name} cannot be read: {error.strerror}.") from error
     except yaml.YAMLError as error:
@@ -97,7 +99,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_raw_entries(directory: Path = DISEASES) -> list[dict[str, Any]]:
-    """All entries as they stand in the files, in file order, each with its ``group`` filled in from the file's name."""
+    """All entries as they stand in the files, in file order; a missing ``group`` is the file's name."""
     entries: list[dict[str, Any]] = []
     for path in sorted(directory.glob("*.yaml")):
         content = read_yaml(path)
@@ -141,13 +143,17 @@ def disease_from_raw(raw: dict[str, Any], signed_hash: str | None = None) -> Dis
             content_hash=digest,
         )
     except (KeyError, TypeError) as error:
-        raise CatalogueError(f"The entry {raw['id']!r} in {raw['group']}.yaml is incomplete or malformed: {error}.") from error
+        where = f"The entry {raw['id']!r} in {raw['group']}.yaml"
+        raise CatalogueError(f"{where} is incomplete or malformed: {error}.") from error
 
 
 def read_signs(path: Path = SIGNS) -> tuple[Sign, ...]:
     """The controlled vocabulary of signs, in file order."""
     signs = []
-    for raw in read_yaml(path):
+    content = read_yaml(path)
+    if not isinstance(content, list):
+        raise CatalogueError(f"The catalogue file {path.name} must hold one list of signs.")
+    for raw in content:
         try:
             signs.append(Sign(str(raw["id"]), str(raw["name"]), str(raw["name_zh"]), _texts(raw, "synonyms")))
         except (KeyError, TypeError) as error:

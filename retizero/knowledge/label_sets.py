@@ -1,7 +1,8 @@
 """Named, versioned lists of labels, and lists that a user writes.
 
-``LabelSet`` is the one type that everything downstream takes: a name in ``label_sets.yaml``, "all" (every entry), a file with one
-label a line, or "a; b; c". A label that is no entry of the catalogue is allowed as free text and gets the id ``free:<text>``.
+``LabelSet`` is the one type that everything downstream takes. It comes from a name in ``label_sets.yaml``,
+from "all" (every entry), from a file with one label a line, or from "a; b; c". A label that is no entry of
+the catalogue is allowed as free text and gets the id ``free:<text>``.
 """
 
 import hashlib
@@ -43,7 +44,7 @@ class LabelSet:
 
 def label_sets() -> tuple[str, ...]:
     """The names of the sets that come with the package, "all" last."""
-    return (*_read(LABEL_SETS), "all")
+    return (*read_label_sets(), "all")
 
 
 def label_set(name: str, catalogue: Catalogue | None = None) -> LabelSet:
@@ -51,7 +52,7 @@ def label_set(name: str, catalogue: Catalogue | None = None) -> LabelSet:
     catalogue = catalogue or load_catalogue()
     if name == "all":
         return _everything(catalogue)
-    sets = _read(LABEL_SETS)
+    sets = read_label_sets()
     if name not in sets:
         raise UnknownLabelSet(f"There is no label set {name!r}; there are {', '.join(label_sets())}.")
     return _build(name, sets[name], catalogue)
@@ -61,7 +62,8 @@ def parse_labels(spec: str | Path, catalogue: Catalogue | None = None) -> LabelS
     """The label set that a command line or a form means.
 
     Args:
-        spec: a set's name, the path of a text file with one label a line (``#`` begins a comment), or labels separated by ``;``.
+        spec: a set's name, the path of a text file with one label a line (``#`` begins a comment), or labels
+            separated by ``;``.
         catalogue: where labels are looked up; the packaged one by default.
 
     Raises:
@@ -81,13 +83,16 @@ def parse_labels(spec: str | Path, catalogue: Catalogue | None = None) -> LabelS
 
 
 def nested_pairs(ids: tuple[str, ...], catalogue: Catalogue) -> tuple[tuple[str, str], ...]:
-    """Pairs (child, ancestor) that stand in one list together; free labels have no relations."""
+    """Pairs (child, ancestor) in one list; free labels have no relations."""
     present = set(ids)
-    return tuple((id, above) for id in ids if id in catalogue for above in sorted(catalogue.ancestors(id) & present))
+    return tuple(
+        (id, above) for id in ids if id in catalogue for above in sorted(catalogue.ancestors(id) & present)
+    )
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path) -> dict[str, Any]:
+def read_label_sets(path: Path = LABEL_SETS) -> dict[str, Any]:
+    """The sets as they stand in their file; raises CatalogueError when it is broken."""
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise CatalogueError(f"The file {path.name} must map names of label sets to their contents.")
@@ -106,7 +111,14 @@ def _build(name: str, raw: dict[str, Any], catalogue: Catalogue) -> LabelSet:
         names_zh.append(fields.get("label_zh", disease.name_zh))
     nested = bool(raw.get("nested", False))
     return LabelSet(
-        name, str(raw["version"]), raw["title"], raw["title_zh"], tuple(ids), tuple(names), tuple(names_zh), nested
+        name,
+        str(raw["version"]),
+        raw["title"],
+        raw["title_zh"],
+        tuple(ids),
+        tuple(names),
+        tuple(names_zh),
+        nested,
     )
 
 
@@ -128,7 +140,9 @@ def _everything(catalogue: Catalogue) -> LabelSet:
 def _lines(path: Path) -> list[str]:
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
-            raise LabelError(f"The label file {path.name} is larger than 1 MB; it must hold one label a line.")
+            raise LabelError(
+                f"The label file {path.name} is larger than 1 MB; it must hold one label a line."
+            )
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise LabelError(f"The label file {path.name} cannot be read as UTF-8 text.") from error
@@ -139,9 +153,13 @@ def _from_texts(texts: list[str], name: str, catalogue: Catalogue) -> LabelSet:
     labels = [" ".join(text.split()) for text in texts]
     labels = [label for label in labels if label]
     if not labels:
-        raise LabelError("The label list is empty; give a set's name, a file with one label a line, or labels separated by ';'.")
+        raise LabelError(
+            "The label list is empty; give a set's name, a file with one label a line, or 'a; b; c'."
+        )
     if len(labels) > _MAX_LABELS:
-        raise LabelError(f"The label list has {len(labels)} labels; {_MAX_LABELS} are the most that can be compared.")
+        raise LabelError(
+            f"The label list has {len(labels)} labels; {_MAX_LABELS} are the most that can be compared."
+        )
     ids: list[str] = []
     for label in labels:
         if len(label) > _MAX_LABEL_LENGTH or not label.isprintable():
@@ -149,9 +167,16 @@ def _from_texts(texts: list[str], name: str, catalogue: Catalogue) -> LabelSet:
         found = catalogue.resolve(label)
         id = found.id or FREE + label.casefold()
         if id in ids:
-            raise LabelError(f"The labels {labels[ids.index(id)]!r} and {label!r} mean the same; keep one of them.")
+            raise LabelError(
+                f"The labels {labels[ids.index(id)]!r} and {label!r} mean the same; keep one of them."
+            )
         ids.append(id)
-    names_zh = tuple(catalogue[id].name_zh if id in catalogue else label for id, label in zip(ids, labels, strict=True))
-    digest = hashlib.sha256("\n".join(f"{id}\t{label}" for id, label in zip(ids, labels, strict=True)).encode()).hexdigest()[:12]
+    names_zh = tuple(
+        catalogue[id].name_zh if id in catalogue else label for id, label in zip(ids, labels, strict=True)
+    )
+    content = "\n".join(f"{id}\t{label}" for id, label in zip(ids, labels, strict=True))
+    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
     nested = bool(nested_pairs(tuple(ids), catalogue))
-    return LabelSet(name, digest, "Labels of the user", "用户标签", tuple(ids), tuple(labels), names_zh, nested)
+    return LabelSet(
+        name, digest, "Labels of the user", "用户标签", tuple(ids), tuple(labels), names_zh, nested
+    )

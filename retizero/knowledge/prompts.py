@@ -1,6 +1,7 @@
 """Texts for the text tower: how a label is put into words.
 
-Every function returns new tuples; the catalogue is never changed. Texts are kept short enough for a tower of 77 tokens.
+Every function returns new tuples; the catalogue is never changed. Texts are kept short enough for a tower
+of 77 tokens.
 """
 
 from typing import Literal, get_args
@@ -30,8 +31,8 @@ def prompts(
 
     Args:
         label: an id of the catalogue, an id ``free:<text>``, or free text.
-        style: "template" puts the name into the template; "name" is the bare name; "findings" adds the key signs; "descriptions"
-            uses the entry's visual descriptions; "ensemble" is template, findings, descriptions and the first synonyms together.
+        style: "template" puts the name into the template; "name" is the bare name; "findings" adds key signs;
+            "descriptions" uses the visual descriptions; "ensemble" is all of these and the first synonyms.
         template: must contain ``{label}``; belongs to the model's identity.
         name: how the label set words the label, where that differs from the catalogue.
         catalogue: the packaged one by default.
@@ -44,7 +45,7 @@ def prompts(
     if "{label}" not in template:
         raise PromptError("The prompt template must contain {label} where the label goes.")
     catalogue = catalogue or load_catalogue()
-    disease = catalogue[label] if label in catalogue else None
+    disease = catalogue.get(label)
     text = name or (disease.name if disease else label.removeprefix(FREE))
     if not text.strip():
         raise PromptError("A prompt needs a label; this one is empty.")

@@ -1,9 +1,10 @@
 """From what a person typed to one entry of the catalogue, or to an honest "none".
 
-Order of attempts, the first that names exactly one entry wins: preferred name or id; synonym, Chinese synonym or listed
-misspelling; abbreviation; another word order; brackets, laterality and "disease"/"syndrome" set aside; abbreviations inside a
-phrase written out; last, misspelt words corrected. Only words the catalogue does not know are corrected, and only a little, so a
-made-up disease does not become a real one, and one real word is never changed into another.
+Order of attempts, the first that names exactly one entry wins: preferred name or id; synonym, Chinese
+synonym or listed misspelling; abbreviation; another word order; brackets, laterality and
+"disease"/"syndrome" set aside; abbreviations inside a phrase written out; last, misspelt words corrected.
+Only words the catalogue does not know are corrected, and only a little, so a made-up disease does not
+become a real one, and one real word is never changed into another.
 """
 
 import re
@@ -21,15 +22,33 @@ from retizero.knowledge.spelling import bag, fold_words, is_chinese, key
 Match = Literal["exact", "synonym", "fuzzy", "none"]
 
 _BRACKETS = re.compile(r"[(\[（【]([^()\[\]（）【】]*)[)\]）】]")
-_SETTING_ASIDE = frozenset({"unspecified", "nos", "artifact", "type", "stage", "grade", "not", "otherwise", "specified", "unknown"})
+_SETTING_ASIDE = frozenset(
+    {"unspecified", "nos", "artifact", "type", "stage", "grade", "not", "otherwise", "specified", "unknown"}
+)
 _LATERALITY = re.compile(
-    r"(?<![A-Za-z])(?:O\.?D\.?|O\.?S\.?|O\.?U\.?|(?:right|left) eye|both eyes|(?:in )?(?:the )?(?:right|left) eye)(?![A-Za-z])|[左右双雙]眼",
+    r"(?<![A-Za-z])(?:O\.?[DSU]\.?|both eyes|(?:in )?(?:the )?(?:right|left) eye)(?![A-Za-z])|[左右双雙]眼",
     re.IGNORECASE,
 )
 _FAMILY_WORDS = frozenset({"disease", "syndrome"})
 _FAMILY_ENDINGS = ("综合征", "病变", "病", "症", "征")
 _SUFFIXES = ("itis", "osis", "oma", "pathy", "emia", "plasia", "trophy", "lysis", "ectomy", "ia")
-_PREFIXES = ("hyper", "hypo", "intra", "inter", "endo", "ecto", "exo", "micro", "macro", "anti", "ante", "pre", "pro", "peri", "para")
+_PREFIXES = (
+    "hyper",
+    "hypo",
+    "intra",
+    "inter",
+    "endo",
+    "ecto",
+    "exo",
+    "micro",
+    "macro",
+    "anti",
+    "ante",
+    "pre",
+    "pro",
+    "peri",
+    "para",
+)
 _MAX_LENGTH = 200
 _MAX_UNKNOWN_WORDS = 3
 
@@ -92,7 +111,7 @@ class Resolver:
 
         Args:
             text: what was typed, in English or Chinese, at most 200 characters are considered.
-            within: ids that are possible here (a label set); decides between entries that share an abbreviation.
+            within: ids that are possible here (a label set); decides between entries that share a term.
         """
         query = text
         text = text.strip()[:_MAX_LENGTH]
@@ -165,7 +184,7 @@ class Resolver:
         yield outside
 
     def _spell_out(self, text: str) -> str | None:
-        """The text with unambiguous abbreviations written out ("dry AMD"), None when there is none to write out."""
+        """The text with unambiguous abbreviations written out ("dry AMD"), None when there is none."""
         parts = re.split(r"([\s,/]+)", text)
         if len(parts) == 1:
             return None
@@ -195,7 +214,12 @@ class Resolver:
             for position, (word, _) in zip(unknown, combination, strict=True):
                 attempt[position] = word
             joined = "".join(attempt)
-            found = self._names.get(joined) or self._terms.get(joined) or self._bags.get(bag(tuple(attempt))) or set()
+            found = (
+                self._names.get(joined)
+                or self._terms.get(joined)
+                or self._bags.get(bag(tuple(attempt)))
+                or set()
+            )
             if not found:
                 found = self._families.get(_family(tuple(attempt)), set())
             if found:
@@ -203,7 +227,7 @@ class Resolver:
         return best[min(best)] if best else set()
 
     def _corrections(self, word: str) -> list[tuple[str, int]]:
-        """Known words within the edits a word of this length may need: none below 4 letters, 1 up to 8, 2 from 9."""
+        """Known words near enough: no edit below 4 letters, 1 up to 8 letters, 2 from 9."""
         allowed = 0 if len(word) < 4 else 1 if len(word) < 9 else 2
         if not allowed or not word.isalpha():
             return []
@@ -222,19 +246,23 @@ class Resolver:
         if len(strangers) != 1:
             return set()
         at = strangers[0]
-        found = {id for term, id in self._chinese.get(len(joined), []) if term[:at] == joined[:at] and term[at + 1 :] == joined[at + 1 :]}
+        found = {
+            id
+            for term, id in self._chinese.get(len(joined), [])
+            if term[:at] == joined[:at] and term[at + 1 :] == joined[at + 1 :]
+        }
         without = joined[:at] + joined[at + 1 :]
         found |= {id for term, id in self._chinese.get(len(without), []) if term == without}
         return found
 
 
 def _abbreviation_key(text: str) -> str:
-    """Abbreviations are compared whole, without signs and case: "C.R.V.O." and "crvo" are CRVO; nothing else is folded."""
+    """Abbreviations are compared whole, without signs and case: "C.R.V.O." and "crvo" are CRVO."""
     return re.sub(r"[\s.\-‐–/]", "", text).upper()
 
 
 def _family(words: tuple[str, ...]) -> str:
-    """A term without a closing "disease" or "syndrome" (病, 综合征), so that "Coats" and "Eales" are understood."""
+    """A term without a closing "disease" or "syndrome" (病, 综合征), so that "Coats" is understood."""
     if not words:
         return ""
     if words[-1] in _FAMILY_WORDS and len(words) > 1:
@@ -250,9 +278,11 @@ def _family(words: tuple[str, ...]) -> str:
 
 
 def _other_meaning(word: str, known: str) -> bool:
-    """Whether two words differ in a medical beginning or ending: retinosis is not retinitis, hypotensive is not hypertensive."""
+    """Whether two words differ in a medical affix: retinosis is not retinitis."""
     for affixes, has in ((_SUFFIXES, str.endswith), (_PREFIXES, str.startswith)):
-        first, second = (next((affix for affix in affixes if has(text, affix)), None) for text in (word, known))
+        first, second = (
+            next((affix for affix in affixes if has(text, affix)), None) for text in (word, known)
+        )
         if first is not None and second is not None and first != second:
             return True
     return False

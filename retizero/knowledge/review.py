@@ -1,10 +1,13 @@
 """How a clinician signs an entry off, and how an edit takes the signature away again.
 
-1. Read the entry: ``retizero knowledge show ID`` or the Diseases page; correct its YAML in a text editor where it is wrong.
-2. Sign: ``retizero knowledge review ID --by "Dr X" [--comment "..."]``. This sets ``reviewed: true`` in the entry's YAML (one line
-   changes) and records who signed, when, and a hash of the content in ``reviews.yaml``. Both files are committed together.
-3. The entry shows as reviewed while its content has that hash. Any later edit makes it unreviewed; ``retizero knowledge check``
-   then asks to sign again or to set ``reviewed: false``. ``--withdraw`` takes a signature back.
+1. Read the entry: ``retizero knowledge show ID`` or the Diseases page; correct its YAML in a text editor
+   where it is wrong.
+2. Sign: ``retizero knowledge review ID --by "Dr X" [--comment "..."]``. This sets ``reviewed: true`` in the
+   entry's YAML (one line changes) and records who signed, when, and a hash of the content in
+   ``reviews.yaml``. Both files are committed together.
+3. The entry shows as reviewed while its content has that hash. Any later edit makes it unreviewed;
+   ``retizero knowledge check`` then asks to sign again or to set ``reviewed: false``. ``--withdraw`` takes
+   a signature back.
 """
 
 import re
@@ -18,7 +21,7 @@ from retizero.knowledge.entries import DISEASES, HERE, content_hash, read_raw_en
 from retizero.knowledge.errors import CatalogueError, ReviewError
 
 REVIEWS = HERE / "reviews.yaml"
-_HEADER = "# Sign-offs of catalogue entries, written by `retizero knowledge review`; see review.py for the workflow.\n"
+_HEADER = "# Sign-offs of entries, written by `retizero knowledge review`; see review.py for the workflow.\n"
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,24 @@ def read_reviews(path: Path = REVIEWS) -> dict[str, Review]:
     if not path.exists():
         return {}
     content = read_yaml(path) or {}
+    if not isinstance(content, dict):
+        raise CatalogueError(f"The file {path.name} must map entry ids to sign-offs.")
     try:
         return {str(id): Review(**fields) for id, fields in content.items()}
-    except (AttributeError, TypeError) as error:
-        raise CatalogueError(f"The file {path.name} must map entry ids to by, at, content_hash and comment.") from error
+    except TypeError as error:
+        raise CatalogueError(
+            f"The file {path.name} must give by, at, content_hash and comment of each sign-off."
+        ) from error
 
 
 def sign_off(
-    id: str, by: str, comment: str = "", *, at: datetime | None = None, directory: Path = DISEASES, reviews: Path = REVIEWS
+    id: str,
+    by: str,
+    comment: str = "",
+    *,
+    at: datetime | None = None,
+    directory: Path = DISEASES,
+    reviews: Path = REVIEWS,
 ) -> Review:
     """Record that a named person has read the entry and finds it right; raises ReviewError."""
     by = " ".join(by.split())
@@ -53,7 +66,12 @@ def sign_off(
     if raw is None:
         raise ReviewError(f"The catalogue has no entry with the id {id!r}.")
     moment = (at or datetime.now(UTC)).astimezone(UTC)
-    review = Review(by=by, at=moment.isoformat(timespec="seconds"), content_hash=content_hash(raw), comment=comment.strip())
+    review = Review(
+        by=by,
+        at=moment.isoformat(timespec="seconds"),
+        content_hash=content_hash(raw),
+        comment=comment.strip(),
+    )
     _set_flag(directory / f"{raw['group']}.yaml", id, True)
     _write({**read_reviews(reviews), id: review}, reviews)
     return review
@@ -81,7 +99,9 @@ def _set_flag(path: Path, id: str, reviewed: bool) -> None:
             lines[number] = re.sub(r"(true|false)", str(reviewed).lower(), line, count=1)
             _replace(path, "".join(lines))
             return
-    raise ReviewError(f"The entry {id!r} in {path.name} must begin with '- id: {id}' and have a line 'reviewed: false'.")
+    raise ReviewError(
+        f"The entry {id!r} in {path.name} must begin with '- id: {id}' and have a line 'reviewed: false'."
+    )
 
 
 def _write(standing: dict[str, Review], path: Path) -> None:
@@ -96,4 +116,6 @@ def _replace(path: Path, text: str) -> None:
         beside.write_text(text, encoding="utf-8")
         beside.replace(path)
     except OSError as error:
-        raise ReviewError(f"The file {path.name} cannot be written here ({error.strerror}); review in a checkout.") from error
+        raise ReviewError(
+            f"The file {path.name} cannot be written here ({error.strerror}); review in a checkout."
+        ) from error

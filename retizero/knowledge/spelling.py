@@ -1,14 +1,15 @@
-"""One spelling for every way a term is written: case, width, hyphens, British/American, plural, traditional/simplified Chinese.
+"""One spelling for every way a term is written: case, width, hyphens, dialect, plural, Chinese script.
 
-The folded form is a key for comparison only and is never shown. Folding may be rough ("oe" becomes "e" everywhere) as long as both
-sides of a comparison pass through it; ``validation`` reports any two entries whose terms fold to the same key.
+The folded form is a key for comparison only and is never shown. Folding may be rough ("oe" becomes "e"
+everywhere) as long as both sides of a comparison pass through it; ``validation`` reports any two entries
+whose terms fold to the same key.
 """
 
 import re
 import unicodedata
 from functools import lru_cache
 
-# Traditional (and variant) characters of the terms used in ophthalmology, each followed by its simplified form.
+# Traditional (and variant) characters of terms used in ophthalmology, each followed by its simplified form.
 _PAIRS = (
     "視视網网脈脉動动靜静絡络變变點点樣样壞坏癥症癌癌損损傷伤葉叶黃黄體体狀状節节發发覺觉區区環环紋纹裂裂膠胶鬆松"
     "離离鞏巩纖纤維维質质顯显擴扩張张彎弯曲曲縮缩襲袭養养淺浅層层級级慢慢壓压糖糖尿尿繼继斷断圍围囊囊腫肿瘤瘤"
@@ -29,7 +30,7 @@ _PAIRS = (
 )
 _SIMPLIFIED = str.maketrans(dict(zip(_PAIRS[::2], _PAIRS[1::2], strict=True)))
 
-# Chinese terms for one thing, folded to one of them; the particles 性 and 的 carry no distinction between entries.
+# Chinese terms for one thing, folded to one of them; the particles 性 and 的 distinguish no entries.
 _CHINESE_TERMS = (
     ("视神经乳头", "视盘"),
     ("视神经盘", "视盘"),
@@ -110,7 +111,7 @@ def fold_words(text: str) -> tuple[str, ...]:
 
 
 def key(text: str) -> str:
-    """The comparison key of a term: its folded words without spaces ("Cotton-wool spots" and "cottonwool spot" agree)."""
+    """A term's folded words without spaces ("Cotton-wool spots" and "cottonwool spot" agree)."""
     return "".join(fold_words(text))
 
 

@@ -13,7 +13,7 @@ _FUZZY_SCORE = 82.0  # of 100
 
 
 class Suggester:
-    """Ranks entries for a half-typed text: whole term, beginning of a term, beginnings of its words, near match."""
+    """Ranks entries for a half-typed text: whole term, its beginning, beginnings of its words, near match."""
 
     def __init__(self, diseases: Iterable[Disease]) -> None:
         self._diseases = tuple(diseases)
@@ -27,16 +27,18 @@ class Suggester:
         self._spaced = [term[0] for term in self._terms]
 
     def suggest(self, text: str, limit: int = 8) -> tuple[Disease, ...]:
-        """The best entries for a text, at most ``limit``; common ones first among equals, none for an empty text."""
+        """The best entries for a text, at most ``limit``; common ones first among equals."""
         words = fold_words(text[:200])
         if not words or limit < 1:
             return ()
         best = self._by_beginning(words)
         if len(best) < limit and len("".join(words)) >= _FUZZY_FROM and not any(map(is_chinese, words)):
-            near = process.extract(" ".join(words), self._spaced, scorer=fuzz.ratio, score_cutoff=_FUZZY_SCORE, limit=limit * 3)
+            near = process.extract(
+                " ".join(words), self._spaced, scorer=fuzz.ratio, score_cutoff=_FUZZY_SCORE, limit=limit * 3
+            )
             for _, score, position in near:
                 best.setdefault(self._terms[position][3], (6.0, 100.0 - score, 0))
-        order = sorted(best, key=lambda number: (*best[number], _RARITY[self._diseases[number].rarity], self._diseases[number].name))
+        order = sorted(best, key=lambda number: (best[number], self._diseases[number].name))
         return tuple(self._diseases[number] for number in order[:limit])
 
     def _by_beginning(self, words: tuple[str, ...]) -> dict[int, tuple[float, float, int]]:
@@ -48,9 +50,9 @@ class Suggester:
                 place = 0.0
             elif spaced.startswith(typed) or compact.startswith(joined):
                 place = 1.0 + rank
-            elif chinese and joined in compact:
-                place = 3.0 + rank
-            elif all(any(word.startswith(part) for word in term_words) for part in words):
+            elif (chinese and joined in compact) or all(
+                any(word.startswith(part) for word in term_words) for part in words
+            ):
                 place = 3.0 + rank
             else:
                 continue

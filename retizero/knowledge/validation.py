@@ -1,6 +1,7 @@
-"""Every check of the catalogue that needs no clinician; each problem is one sentence that names the entry and what to change.
+"""Every check of the catalogue that needs no clinician; each problem is one sentence.
 
-``python -m retizero.knowledge.validation [GROUP ...]`` prints them; ``retizero knowledge check`` and CI run the same checks.
+``python -m retizero.knowledge.validation [GROUP ...]`` prints them; ``retizero knowledge check`` and CI run
+the same.
 """
 
 import re
@@ -19,22 +20,27 @@ from retizero.knowledge.entries import (
     disease_from_raw,
     read_raw_entries,
     read_signs,
-    read_yaml,
 )
 from retizero.knowledge.errors import KnowledgeError
-from retizero.knowledge.label_sets import LABEL_SETS, nested_pairs
+from retizero.knowledge.label_sets import LABEL_SETS, nested_pairs, read_label_sets
 from retizero.knowledge.review import REVIEWS, read_reviews
 from retizero.knowledge.spelling import key
 
-REQUIRED = (
-    "id name name_zh group synonyms abbreviations synonyms_zh parents icd10 rarity laterality signs descriptions look_alikes "
-    "note reviewed"
-).split()
+LISTS = (
+    "synonyms",
+    "abbreviations",
+    "synonyms_zh",
+    "parents",
+    "icd10",
+    "signs",
+    "descriptions",
+    "look_alikes",
+)
+REQUIRED = ("id", "name", "name_zh", "group", *LISTS, "rarity", "laterality", "note", "reviewed")
 OPTIONAL = {"misspellings", "gene", "orpha", "omim"}
-LISTS = "synonyms abbreviations synonyms_zh misspellings parents icd10 signs descriptions look_alikes".split()
 
 MIN_DESCRIPTIONS = 3
-MAX_DESCRIPTION = 220  # characters; about 60 word pieces of a clinical BERT, so that a template fits beside it in 77
+MAX_DESCRIPTION = 220  # characters, so that a template fits beside it in 77 word pieces
 MAX_DIFFERENCE = 160
 MAX_NOTE = 320
 
@@ -44,7 +50,9 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 Entry = dict[str, Any]
 
 
-def problems(directory: Path = DISEASES, signs: Path = SIGNS, label_sets: Path = LABEL_SETS, reviews: Path = REVIEWS) -> list[str]:
+def problems(
+    directory: Path = DISEASES, signs: Path = SIGNS, label_sets: Path = LABEL_SETS, reviews: Path = REVIEWS
+) -> list[str]:
     """All problems of the catalogue's files, in the order of the files; empty when there is none."""
     try:
         entries = read_raw_entries(directory)
@@ -53,7 +61,7 @@ def problems(directory: Path = DISEASES, signs: Path = SIGNS, label_sets: Path =
         return [str(error)]
     found: list[str] = []
     for entry in entries:
-        found += [f"{entry['group']}/{entry['id']}: {problem}" for problem in _shape(entry)]
+        found += [f"{_where(entry)}: {problem}" for problem in _shape(entry)]
     found += _unique_ids(entries)
     if found:
         return found  # the checks below need whole entries
@@ -65,13 +73,17 @@ def problems(directory: Path = DISEASES, signs: Path = SIGNS, label_sets: Path =
     return found
 
 
+def _where(entry: Entry) -> str:
+    return f"{entry['group']}/{entry['id']}"
+
+
 def _shape(entry: Entry) -> Iterator[str]:
     for field in REQUIRED:
         if field not in entry:
             yield f"the field {field} is missing"
     for field in sorted(set(entry) - set(REQUIRED) - OPTIONAL):
         yield f"the field {field} is unknown"
-    for field in LISTS:
+    for field in (*LISTS, "misspellings"):
         value = entry.get(field, [])
         if not isinstance(value, list):
             yield f"{field} must be a list"
@@ -101,7 +113,7 @@ def _unique_ids(entries: list[Entry]) -> Iterator[str]:
     seen: dict[str, str] = {}
     for entry in entries:
         if entry["id"] in seen:
-            yield f"{entry['group']}/{entry['id']}: the id is used twice (also in {seen[entry['id']]}.yaml)"
+            yield f"{_where(entry)}: the id is used twice (also in {seen[entry['id']]}.yaml)"
         seen.setdefault(entry["id"], entry["group"])
 
 
@@ -114,15 +126,15 @@ def _terms(entries: list[Entry]) -> Iterator[str]:
             for term in [value] if isinstance(value, str) else value:
                 folded = key(term)
                 if not folded:
-                    yield f"{entry['group']}/{entry['id']}: the term {term!r} has no letters"
+                    yield f"{_where(entry)}: the term {term!r} has no letters"
                 elif folded in owners:
                     other, first = owners[folded]
-                    whose = "itself" if other is entry else f"{other['group']}/{other['id']}"
-                    yield f"{entry['group']}/{entry['id']}: {field} {term!r} is the same term as {first!r} of {whose}"
+                    whose = "itself" if other is entry else f"{_where(other)}"
+                    yield f"{_where(entry)}: {field} {term!r} is the same term as {first!r} of {whose}"
                 else:
                     owners[folded] = (entry, term)
         if len(set(map(str.upper, entry["abbreviations"]))) < len(entry["abbreviations"]):
-            yield f"{entry['group']}/{entry['id']}: an abbreviation is listed twice"
+            yield f"{_where(entry)}: an abbreviation is listed twice"
 
 
 def _relations(entries: list[Entry]) -> Iterator[str]:
@@ -130,9 +142,9 @@ def _relations(entries: list[Entry]) -> Iterator[str]:
     for entry in entries:
         for parent in entry["parents"]:
             if parent not in parents:
-                yield f"{entry['group']}/{entry['id']}: the parent {parent} is no entry"
+                yield f"{_where(entry)}: the parent {parent} is no entry"
         if _leads_to(entry["id"], parents):
-            yield f"{entry['group']}/{entry['id']}: the entry is its own ancestor"
+            yield f"{_where(entry)}: the entry is its own ancestor"
 
 
 def _leads_to(id: str, parents: dict[str, list[str]]) -> bool:
@@ -150,7 +162,7 @@ def _leads_to(id: str, parents: dict[str, list[str]]) -> bool:
 def _look_alikes(entries: list[Entry]) -> Iterator[str]:
     named = {entry["id"]: [item["id"] for item in entry["look_alikes"]] for entry in entries}
     for entry in entries:
-        where = f"{entry['group']}/{entry['id']}"
+        where = _where(entry)
         if len(set(named[entry["id"]])) < len(named[entry["id"]]):
             yield f"{where}: a look-alike is listed twice"
         for item in entry["look_alikes"]:
@@ -168,22 +180,22 @@ def _look_alikes(entries: list[Entry]) -> Iterator[str]:
 def _descriptions(entries: list[Entry]) -> Iterator[str]:
     owners: dict[str, str] = {}
     for entry in entries:
-        where = f"{entry['group']}/{entry['id']}"
+        where = _where(entry)
         if len(entry["descriptions"]) < MIN_DESCRIPTIONS:
-            yield f"{where}: {len(entry['descriptions'])} descriptions, at least {MIN_DESCRIPTIONS} are needed"
+            yield f"{where}: {len(entry['descriptions'])} descriptions, {MIN_DESCRIPTIONS} are needed"
         for text in entry["descriptions"]:
             folded = key(text)
             if folded in owners:
                 yield f"{where}: the description {text[:50]!r}... is also in {owners[folded]}"
             owners.setdefault(folded, where)
             if not 30 <= len(text) <= MAX_DESCRIPTION:
-                yield f"{where}: the description {text[:50]!r}... has {len(text)} characters, 30 to {MAX_DESCRIPTION} are allowed"
+                yield f"{where}: the description {text[:50]!r}... has {len(text)} characters, not 30 to {MAX_DESCRIPTION}"
             if text.rstrip().endswith("."):
                 yield f"{where}: the description {text[:50]!r}... ends with a full stop"
 
 
 def _codes(entries: list[Entry]) -> Iterator[str]:
-    """ICD-10-CM codes exist in the packaged table; silent where the (development) package is not installed."""
+    """ICD-10-CM codes exist in the packaged table; silent without the (development) package."""
     try:
         import simple_icd_10_cm
     except ImportError:
@@ -191,7 +203,7 @@ def _codes(entries: list[Entry]) -> Iterator[str]:
     for entry in entries:
         for code in entry["icd10"]:
             if not simple_icd_10_cm.is_valid_item(code):
-                yield f"{entry['group']}/{entry['id']}: {code} is no ICD-10-CM code"
+                yield f"{_where(entry)}: {code} is no ICD-10-CM code"
 
 
 def _signs(entries: list[Entry], signs: Iterable[Any]) -> Iterator[str]:
@@ -200,10 +212,10 @@ def _signs(entries: list[Entry], signs: Iterable[Any]) -> Iterator[str]:
         yield f"signs.yaml: the sign {sign} is defined twice"
     for entry in entries:
         if not entry["signs"]:
-            yield f"{entry['group']}/{entry['id']}: no signs are linked"
+            yield f"{_where(entry)}: no signs are linked"
         for sign in entry["signs"]:
             if sign not in known:
-                yield f"{entry['group']}/{entry['id']}: the sign {sign} is not in signs.yaml"
+                yield f"{_where(entry)}: the sign {sign} is not in signs.yaml"
 
 
 def _reviews(entries: list[Entry], path: Path) -> Iterator[str]:
@@ -215,14 +227,14 @@ def _reviews(entries: list[Entry], path: Path) -> Iterator[str]:
     for entry in entries:
         review = standing.get(entry["id"])
         if entry["reviewed"] and review is None:
-            yield f"{entry['group']}/{entry['id']}: reviewed is true without a sign-off; use `retizero knowledge review`"
+            yield f"{_where(entry)}: reviewed is true without a sign-off (`knowledge review`)"
         elif entry["reviewed"] and review is not None and review.content_hash != content_hash(entry):
-            yield f"{entry['group']}/{entry['id']}: changed since {review.by} signed it; sign again or set reviewed: false"
+            yield f"{_where(entry)}: changed since {review.by} signed; sign again or set reviewed: false"
 
 
 def _label_sets(entries: list[Entry], path: Path) -> Iterator[str]:
     catalogue = Catalogue(disease_from_raw(entry) for entry in entries)
-    for name, raw in read_yaml(path).items():
+    for name, raw in read_label_sets(path).items():
         where = f"label_sets.yaml/{name}"
         missing = {"version", "title", "title_zh", "labels", "nested"} - set(raw)
         if missing:
@@ -239,12 +251,16 @@ def _label_sets(entries: list[Entry], path: Path) -> Iterator[str]:
             yield f"{where}: {id} is listed twice"
         if not raw["nested"]:
             for child, parent in nested_pairs(ids, catalogue):
-                yield f"{where}: {child} and its parent {parent} stand together; choose one or set nested: true"
+                yield f"{where}: {child} and its parent {parent} are both in it; choose one or set nested: true"
 
 
 def main(groups: list[str], write: Callable[[str], object] = print) -> int:
     """Print the problems (of some groups) and return how many there are."""
-    found = [text for text in problems() if not groups or text.split("/")[0] in groups or "/" not in text.split(":")[0]]
+    found = [
+        text
+        for text in problems()
+        if not groups or text.split("/")[0] in groups or "/" not in text.split(":")[0]
+    ]
     for text in found:
         write(text)
     write(f"{len(found)} problems")
