@@ -18,7 +18,7 @@ YES_NO = {"": False, "0": False, "no": False, "false": False, "1": True, "yes": 
 
 @dataclass(frozen=True)
 class StudyCase:
-    """One case to import: ``truths`` are catalogue ids (or labels of the label set), the primary one first."""
+    """One case to import: ``truths`` are catalogue ids (or labels of the set), the primary one first."""
 
     case_id: str
     image: Path

@@ -97,15 +97,12 @@ def _status(session: Session, study: StudyRecord, viewer: UserRecord | None) -> 
     readers = _reader_progress(session, study)
     if viewer is not None and viewer.role == "coordinator":
         readers = [reader for reader in readers if reader.site == viewer.site]
-    practice = dict(
-        session.execute(
-            select(CaseRecord.practice, func.count())
-            .where(CaseRecord.study_id == study.id)
-            .group_by(CaseRecord.practice)
-        )
-        .tuples()
-        .all()
+    kinds = (
+        select(CaseRecord.practice, func.count())
+        .where(CaseRecord.study_id == study.id)
+        .group_by(CaseRecord.practice)
     )
+    practice = {is_practice: number for is_practice, number in session.execute(kinds)}
     unresolved = session.scalar(
         select(func.count())
         .select_from(RankedEntryRecord)

@@ -126,7 +126,7 @@ def simulate_readings(database: Database, study_name: str, *, seed: int) -> int:
 
 
 def _case_of(database: Database, token: str) -> int:
-    """The case behind a token; a simulated reader is told, so that an answer can be drawn around the truth."""
+    """The case behind a token; a simulated reader is told, to draw an answer around the truth."""
     with database.session() as session:
         place = session.get_one(TokenRecord, token_hash(token)).assignment_id
         return session.get_one(Place, place).case_id

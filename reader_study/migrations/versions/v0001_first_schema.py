@@ -138,7 +138,7 @@ def make_tables() -> None:
         sa.Column("shows_model", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=op.f("fk_arms_study_id_studies")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_arms")),
-        sa.UniqueConstraint("study_id", "name", name=op.f("uq_arms_study_id")),
+        sa.UniqueConstraint("study_id", "name", name=op.f("uq_arms_study_id_name")),
     )
     op.create_table(
         "cases",
@@ -154,8 +154,8 @@ def make_tables() -> None:
         sa.Column("extra", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=op.f("fk_cases_study_id_studies")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases")),
-        sa.UniqueConstraint("study_id", "code", name=op.f("uq_cases_study_id")),
-        sa.UniqueConstraint("study_id", "position", name=op.f("uq_cases_study_id")),
+        sa.UniqueConstraint("study_id", "code", name=op.f("uq_cases_study_id_code")),
+        sa.UniqueConstraint("study_id", "position", name=op.f("uq_cases_study_id_position")),
     )
     op.create_table(
         "enrolments",
@@ -167,7 +167,7 @@ def make_tables() -> None:
         sa.ForeignKeyConstraint(["reader_id"], ["users.id"], name=op.f("fk_enrolments_reader_id_users")),
         sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=op.f("fk_enrolments_study_id_studies")),
         sa.PrimaryKeyConstraint("study_id", "reader_id", name=op.f("pk_enrolments")),
-        sa.UniqueConstraint("study_id", "ordinal", name=op.f("uq_enrolments_study_id")),
+        sa.UniqueConstraint("study_id", "ordinal", name=op.f("uq_enrolments_study_id_ordinal")),
     )
     op.create_index(op.f("ix_enrolments_reader_id"), "enrolments", ["reader_id"], unique=False)
     op.create_table(
