@@ -137,11 +137,11 @@ def top_k_curve(report: Report, words: Language) -> go.Figure:
             (theme.SIMULATED, "diamond-open", "dot") if simulated else (theme.READERS, "diamond", "solid")
         )
         several = len({g.arm for g in report.groups}) > 1
-        values = [found.get(m) for m in report.metrics]
-        lines.append((f"{label}, {arm}" if several else label, values, colour, symbol, dash))
+        estimates = [found.get(m) for m in report.metrics]
+        lines.append((f"{label}, {arm}" if several else label, estimates, colour, symbol, dash))
     if report.model:
-        values = [report.model.get(m) for m in report.metrics]
-        lines.append((words("manage.model"), values, theme.MODEL, "square", "dash"))
+        estimates = [report.model.get(m) for m in report.metrics]
+        lines.append((words("manage.model"), estimates, theme.MODEL, "square", "dash"))
     for label, estimates, colour, symbol, dash in lines:
         kept = [
             (n, e) for n, e in zip(names, estimates, strict=True) if e is not None and e.value is not None

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from reader_study.demo import DemoAccount, DemoCase, create_demo_study, demo_exists
 from tqdm import tqdm
 
 from reader_study.database import Database
+from reader_study.demo import DemoAccount, DemoCase, create_demo_study, demo_exists
 from retizero import phantom
 from retizero.data import Manifest, read_image, read_manifest
 from retizero.knowledge import label_set, load_catalogue
@@ -37,7 +37,7 @@ def prepare(settings: Settings) -> Rooms:
     """
     settings.data.mkdir(parents=True, exist_ok=True)
     engine = Engine.load(settings.model, settings.device)
-    _say(f"Model {engine.identity.id} answers on {engine.device}.")
+    _say(f"Model {engine.identity.id} answers on {engine.model.device}.")
     database = Database(settings.database_url)
     database.create()
     examples = _phantoms(settings.data / "examples", EXAMPLES, EXAMPLES_SEED)
@@ -67,7 +67,7 @@ def _gallery(folder: Path, engine: Engine) -> Gallery:
     index = folder / "index"
     try:
         gallery = Gallery.open(index)
-        gallery.require(engine.identity)
+        gallery.require(engine.identity.to_dict())
         return gallery
     except GalleryError:
         pass
@@ -86,7 +86,7 @@ def _gallery(folder: Path, engine: Engine) -> Gallery:
         )
         for row in rows
     ]  # fmt: skip
-    return Gallery.build(index, np.stack(vectors), records, engine.identity, kind="flat")
+    return Gallery.build(index, np.stack(vectors), records, engine.identity.to_dict(), kind="flat")
 
 
 def _demo_study(settings: Settings, engine: Engine, database: Database) -> tuple[DemoAccount, ...]:
@@ -103,7 +103,7 @@ def _demo_study(settings: Settings, engine: Engine, database: Database) -> tuple
         best = np.argsort(-probabilities)[:10]
         predictions[case_id] = [(labels.ids[i], float(probabilities[i])) for i in best]
     return create_demo_study(
-        database, cases, predictions=predictions, identity=engine.identity.to_json(), label_set=DEMO_LABELS
+        database, cases, predictions=predictions, identity=engine.identity.to_dict(), label_set=DEMO_LABELS
     )
 
 

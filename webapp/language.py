@@ -44,7 +44,7 @@ def table() -> Mapping[str, Mapping[str, str]]:
 def preferred_language(cookie: str | None, accept_language: str | None) -> Code:
     """Pick the language of a request: the visitor's choice, else the browser's, else English."""
     if cookie in CODES:
-        return cast(Code, cookie)
+        return cookie
     weighted = []
     for position, part in enumerate((accept_language or "").split(",")):
         tag, _, parameters = part.strip().partition(";")
@@ -54,5 +54,5 @@ def preferred_language(cookie: str | None, accept_language: str | None) -> Code:
                 weight = float(parameters.partition("q=")[2] or 1.0)
             except ValueError:
                 weight = 0.0
-            weighted.append((-weight, position, cast(Code, code)))
+            weighted.append((-weight, position, code))
     return min(weighted)[2] if weighted else "en"

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
@@ -17,7 +17,7 @@ class _Counts:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.requests: Counter[tuple[str, str]] = Counter()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     def text(self) -> str:
         with self.lock:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import images, metrics, sessions
 from webapp.language import CODES, Code, Language
-from webapp.pages import demo, managing, reading
+from webapp.pages import demo, diseases, managing, reading
 from webapp.rooms import Rooms
 from webapp.shell import HEAD
 from webapp.theme import style_sheet, theme
@@ -47,6 +47,7 @@ def build_server(rooms: Rooms) -> FastAPI:
     server.include_router(images.routes(rooms.database))
     server.include_router(reading.routes(rooms.database))
     server.include_router(managing.routes(rooms.database))
+    server.include_router(diseases.routes())
     server.include_router(metrics.routes())
 
     @server.get("/health")

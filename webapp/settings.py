@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -80,6 +80,5 @@ def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     try:
         return Settings(**given)
-    except ValueError as error:
-        problems = getattr(error, "errors", list)()
-        parser.error("; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in problems) or str(error))
+    except ValidationError as error:
+        parser.error("; ".join(f"{p['loc'][0]}: {p['msg']}" for p in error.errors()))

@@ -2,6 +2,7 @@
 
 from html import escape
 from string import Template
+from urllib.parse import quote
 
 from webapp.language import Language
 from webapp.theme import style_sheet
@@ -19,7 +20,12 @@ $head<title>$title · RetiZero Studio</title><style>$css</style></head>
 def top_bar(words: Language, here: str, signs_out: bool = False) -> str:
     """Return the bar: brand, ways to go, language switch and, behind the login, the way out."""
     other = "zh" if words.code == "en" else "en"
-    ways = [("/", words("bar.demo")), ("/read/", words("bar.read")), ("/manage/", words("bar.manage"))]
+    ways = [
+        ("/", words("bar.demo")),
+        ("/diseases", words("bar.diseases")),
+        ("/read/", words("bar.read")),
+        ("/manage/", words("bar.manage")),
+    ]
     links = "".join(
         f'<a href="{href}"{_current(href, here)}>{escape(text)}</a>'
         for href, text in ways
@@ -35,7 +41,7 @@ def top_bar(words: Language, here: str, signs_out: bool = False) -> str:
   <a class="rz-brand" href="/"><span aria-hidden="true" class="rz-mark"></span>RetiZero Studio</a>
   <nav aria-label="{escape(words("bar.nav"))}">{links}</nav>
   <div class="rz-end">{account}
-    <a href="/language/{other}?next={here}" hreflang="{other}" lang="{other}">{switch}</a></div>
+    <a href="/language/{other}?next={quote(here)}" hreflang="{other}" lang="{other}">{switch}</a></div>
 </header>"""
 
 
@@ -57,4 +63,4 @@ def standalone_page(words: Language, *, title: str, here: str, body: str) -> str
 
 
 def _current(href: str, here: str) -> str:
-    return ' aria-current="page"' if href.rstrip("/") == here.rstrip("/") else ""
+    return ' aria-current="page"' if href.rstrip("/") == here.partition("?")[0].rstrip("/") else ""

@@ -25,7 +25,8 @@ def signed_in(server: RunningServer, username: str) -> httpx.Client:
 
 CLOSED = [
     "/read", "/read/", "/read/config", "/read/gradio_api/info", "/read/gradio_api/api_info", "/read/case",
-    "/read/suggest?q=dr", "/read/theme.css", "/read//config", "/read/%2e%2e/read/config", "/manage", "/manage/",
+    "/read/suggest?q=dr",
+    "/read/theme.css", "/read//config", "/read/%2e%2e/read/config", "/manage", "/manage/",
     "/manage/config", "/manage/results.csv?study=demo", "/manage/gradio_api/queue/data?session_hash=x",
     "/manage/gradio_api/file=app.py", "/manage/assets/index.js", "/image/anything",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from retizero.knowledge import load_catalogue
 from webapp.language import Language, preferred_language, table
 
 WEBAPP = Path(__file__).resolve().parents[2] / "webapp"
@@ -57,3 +58,8 @@ def test_the_visitors_choice_wins_over_the_browsers(cookie, accept, expected):
 def test_a_chinese_reader_sees_the_chinese_name_first():
     assert Language("zh").name_of("Drusen", "玻璃膜疣") == "玻璃膜疣 (Drusen)"
     assert Language("en").name_of("Drusen", "玻璃膜疣") == "Drusen"
+
+
+def test_every_group_of_the_catalogue_has_words():
+    groups = {key.removeprefix("group.") for key in table() if key.startswith("group.")}
+    assert groups == set(load_catalogue().groups)

@@ -4,7 +4,7 @@ from html import escape
 
 import gradio as gr
 
-from retizero.model import known_models, model_card
+from retizero.model import known_models
 from webapp.language import Language
 from webapp.rooms import Rooms
 from webapp.tables import html_table
@@ -31,7 +31,8 @@ def content(words: Language, rooms: Rooms) -> None:
     ]  # fmt: skip
     headers = [words(f"about.{k}") for k in ("model", "licence", "source", "state")]
     gr.HTML(html_table(words("about.known"), headers, known))
-    card = model_card(identity.id)
-    if card:
+    folder = next((m.path for m in known_models() if m.id == identity.id), None)
+    card = folder / "README.md" if folder else None
+    if card is not None and card.is_file():
         with gr.Accordion(words("about.card"), open=False):
-            gr.Markdown(card, elem_classes="rz-card-text")
+            gr.Markdown(card.read_text(encoding="utf-8"), elem_classes="rz-card-text")

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from retizero.data import read_image
 from retizero.knowledge import LabelSet, label_set, label_sets, load_catalogue, parse_labels
 from retizero.serving import Classification
+from retizero.serving.gate import judge
 from webapp import figures
 from webapp.language import Language
 from webapp.rooms import Rooms
@@ -81,8 +82,7 @@ def similar(
     """Return the nearest gallery cases as (image, caption), statements (HTML) and table (HTML)."""
     try:
         photograph = read_photograph(path, words)
-        gate = rooms.engine.gate(photograph)
-        if not gate.is_fundus:
+        if not judge(photograph).is_fundus:
             return [], statement(words("demo.gate_refused"), "problem"), ""
         neighbours = rooms.engine.search(photograph, rooms.gallery, int(top_k))
     except ValueError as error:

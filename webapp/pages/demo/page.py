@@ -20,7 +20,8 @@ THUMBNAIL = 240  # pixels
 
 def page(words: Language, rooms: Rooms) -> gr.Blocks:
     """Build the demo in one language."""
-    with gr.Blocks(title="RetiZero Studio", analytics_enabled=False, fill_width=True) as blocks:
+    blocks = gr.Blocks(title="RetiZero Studio", analytics_enabled=False, fill_width=True)
+    with blocks:
         gr.HTML(top_bar(words, "/"))
         gr.HTML(f'<div class="rz-lead"><h1>{words("demo.title")}</h1><p>{words("demo.lead")}</p></div>')
         path = gr.State(None)

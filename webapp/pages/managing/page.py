@@ -73,7 +73,8 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
 
         return do
 
-    with gr.Blocks(title="RetiZero Studio", analytics_enabled=False, fill_width=True) as blocks:
+    blocks = gr.Blocks(title="RetiZero Studio", analytics_enabled=False, fill_width=True)
+    with blocks:
         gr.HTML(top_bar(words, "/manage/", signs_out=True))
         gr.HTML(f'<div class="rz-lead"><h1>{words("manage.title")}</h1></div>')
         with gr.Row():

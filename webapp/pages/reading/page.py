@@ -17,7 +17,8 @@ _RED_FREE = (
 
 def page(words: Language, rooms: Rooms) -> gr.Blocks:
     """Build the reading page in one language."""
-    with gr.Blocks(title="RetiZero Studio", analytics_enabled=False, fill_width=True) as blocks:
+    blocks = gr.Blocks(title="RetiZero Studio", analytics_enabled=False, fill_width=True)
+    with blocks:
         gr.HTML(top_bar(words, "/read/", signs_out=True))
         gr.HTML(
             html_template=f'{_RED_FREE}<div class="rz-desk-root" data-language="{words.code}"></div>',
