@@ -119,5 +119,5 @@ def make_study(database: Database, cases: tuple[StudyCase, ...], name: str = "pi
     return name
 
 
-def make_reader(database: Database, name: str = "ana", **values: object) -> User:
-    return create_user(database, name, PASSWORD, **values)  # type: ignore[arg-type]
+def make_reader(database: Database, username: str = "ana", **values: object) -> User:
+    return create_user(database, username, PASSWORD, **values)  # type: ignore[arg-type]
