@@ -96,8 +96,8 @@ def simulate_readings(database: Database, study_name: str, *, seed: int) -> int:
         if not study.synthetic:
             raise DesignError(f"Study {study_name} has real cases; simulated readers do not read it.")
         labels = label_set(study.label_set).ids
-        readers = session.scalars(
-            select(UserRecord).where(UserRecord.simulated).order_by(UserRecord.code)
+        reader_ids = session.scalars(
+            select(UserRecord.id).where(UserRecord.simulated).order_by(UserRecord.code)
         ).all()
         query = select(CaseRecord).where(CaseRecord.study_id == study.id).order_by(CaseRecord.position)
         cases = session.scalars(query).all()
@@ -107,9 +107,9 @@ def simulate_readings(database: Database, study_name: str, *, seed: int) -> int:
             for case, drawn in zip(cases, ease, strict=True)
         }
     stored = 0
-    for ordinal, reader in enumerate(readers, 1):
+    for ordinal, reader_id in enumerate(reader_ids, 1):
         ability = float(np.random.default_rng((seed, ordinal)).normal(ABILITY_MEAN, ABILITY_SD))
-        while (reading := conduct.next_reading(database, reader.id, study_name)) is not None:
+        while (reading := conduct.next_reading(database, reader_id, study_name)) is not None:
             case_id = _case_of(database, reading.token)
             answer = simulated_answer(
                 told[case_id],
@@ -120,7 +120,7 @@ def simulate_readings(database: Database, study_name: str, *, seed: int) -> int:
                 catalogue=catalogue,
                 rng=np.random.default_rng((seed, ordinal, case_id, reading.period)),
             )
-            conduct.submit(database, reader.id, reading.token, answer)
+            conduct.submit(database, reader_id, reading.token, answer)
             stored += 1
     return stored
 
