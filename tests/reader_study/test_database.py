@@ -1,0 +1,91 @@
+import importlib
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+from tests.reader_study.conftest import make_reader, make_study
+
+from reader_study.backup import backup
+from reader_study.database import Database
+from reader_study.errors import DatabaseError
+from reader_study.integrity import verify
+from reader_study.records import APPEND_ONLY, Base
+
+
+def test_migrations_from_nothing_make_exactly_the_tables_of_the_records(url):
+    database = Database(url)
+    assert not database.ready()
+    assert database.schema().current is None
+    database.create()
+    assert database.ready()
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    database.create()
+    database.close()
+
+
+def test_the_migration_guards_every_table_of_evidence():
+    first = importlib.import_module("reader_study.migrations.versions.v0001_first_schema")
+    assert tuple(first.APPEND_ONLY) == APPEND_ONLY
+
+
+def test_several_servers_may_start_on_an_empty_database_at_once(url):
+    databases = [Database(url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(Database.create, databases))
+    assert all(database.ready() for database in databases)
+    for database in databases:
+        database.close()
+
+
+def test_sqlite_keeps_its_promises_on_every_connection(sqlite):
+    with sqlite.engine.connect() as connection:
+        pragma = {name: connection.execute(text(f"PRAGMA {name}")).scalar()
+                  for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")}
+    assert pragma == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 30_000, "synchronous": 2}
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "mysql://host/x", "sqlite://", "sqlite:///:memory:"])
+def test_a_url_of_no_use_is_refused(url):
+    with pytest.raises(DatabaseError):
+        Database(url)
+
+
+def test_a_file_that_is_no_database_is_refused_in_one_sentence(tmp_path):
+    file = tmp_path / "notes.db"
+    file.write_text("these are my notes " * 100)
+    with pytest.raises(DatabaseError, match="not a database"):
+        Database(f"sqlite:///{file}").create()
+    assert file.read_text().startswith("these are my notes")
+
+
+def test_a_password_in_the_url_is_never_told():
+    with pytest.raises(DatabaseError) as refusal:
+        Database("postgresql://someone:secret@127.0.0.1:1/none").create()
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_backup_is_complete_and_made_while_the_database_is_open(sqlite, cases, tmp_path):
+    make_reader(sqlite)
+    make_study(sqlite, cases)
+    target = tmp_path / "copies" / "monday.db"
+    with sqlite.session() as session:
+        session.execute(text("SELECT count(*) FROM studies"))
+        assert backup(sqlite, target) == target.stat().st_size
+    copy = Database(f"sqlite:///{target}")
+    assert verify(copy) == verify(sqlite)
+    copy.close()
+    with pytest.raises(DatabaseError, match="exists already"):
+        backup(sqlite, target)
+
+
+def test_a_read_only_database_is_reported_and_not_a_traceback(sqlite, monkeypatch):
+    with closing(sqlite3.connect(sqlite.file)):
+        pass
+    with pytest.raises(DatabaseError, match="could not store"), sqlite.transaction() as session:
+        session.execute(text("PRAGMA query_only = ON"))
+        session.execute(text("DELETE FROM users"))
