@@ -1,0 +1,115 @@
+"""An image tower and a text tower that meet in one space."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from retizero.data import Preprocess
+from retizero.model.errors import ModelError
+from retizero.model.identity import ModelIdentity
+
+_BATCH = 32
+
+
+class Towers(Protocol):
+    """What a dual encoder needs of a network; open_clip's ``CustomTextCLIP`` has it."""
+
+    logit_scale: Tensor
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """Return (N, D) image embeddings of (N, 3, S, S) pixels."""
+
+    def encode_text(self, text: Tensor) -> Tensor:
+        """Return (N, D) text embeddings of (N, L) token ids."""
+
+
+class DualEncoder:
+    """Photographs and prompts to unit vectors in one space. Thread-safe; the weights never change.
+
+    Args:
+        towers: The network, in evaluation mode.
+        tokenizer: Text to token ids, with the special tokens the text tower expects.
+        identity: Written beside the weights.
+        context_length: Longest prompt in tokens; longer ones are cut.
+        device: Where the network lies.
+    """
+
+    def __init__(
+        self,
+        towers: nn.Module,
+        tokenizer: Tokenizer,
+        identity: ModelIdentity,
+        context_length: int,
+        device: torch.device,
+    ) -> None:
+        self.identity = identity
+        self.preprocess = Preprocess.from_dict(identity.preprocess)
+        self.device = device
+        self._towers: Any = towers
+        self._tokenizer = tokenizer
+        self._context_length = context_length
+        self._lock = threading.Lock()  # one forward pass at a time: more would only share the same cores or device
+
+    @property
+    def logit_scale(self) -> float:
+        """Multiplies cosine similarities to give logits, exp'd."""
+        return float(self._towers.logit_scale.detach().float().exp())
+
+    def encode_images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed preprocessed photographs.
+
+        Args:
+            pixels: (N, 3, S, S) float32 from ``preprocess``.
+
+        Returns:
+            (N, D) float32, unit norm; a photograph's row does not depend on the others.
+        """
+        size = self.preprocess.size
+        if pixels.ndim != 4 or pixels.shape[1:] != (3, size, size):
+            raise ModelError(f"{self.identity.id} takes pixels (N, 3, {size}, {size}), not {pixels.shape}.")
+        rows = []
+        for start in range(0, len(pixels), _BATCH):
+            batch = torch.from_numpy(np.ascontiguousarray(pixels[start : start + _BATCH]))
+            batch = batch.to(self.device).contiguous(memory_format=torch.channels_last)
+            with self._lock, torch.inference_mode():
+                rows.append(normalize(self._towers.encode_image(batch).float(), dim=-1).cpu().numpy())
+        return np.concatenate(rows) if rows else np.empty((0, self.identity.embed_dim), np.float32)
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed prompts.
+
+        Prompts of equal length are computed together, so that no prompt is ever padded and its embedding does not
+        depend on the others in the call.
+
+        Args:
+            texts: Prompts, any English text; longer ones than the tower reads are cut.
+
+        Returns:
+            (N, D) float32, unit norm.
+        """
+        out = np.empty((len(texts), self.identity.embed_dim), np.float32)
+        by_length: dict[int, list[int]] = defaultdict(list)
+        tokens = [self._cut(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
+        for index, ids in enumerate(tokens):
+            by_length[len(ids)].append(index)
+        for indices in by_length.values():
+            for start in range(0, len(indices), _BATCH):
+                part = indices[start : start + _BATCH]
+                batch = torch.tensor([tokens[index] for index in part], device=self.device)
+                with self._lock, torch.inference_mode():
+                    out[part] = normalize(self._towers.encode_text(batch).float(), dim=-1).cpu().numpy()
+        return out
+
+    def _cut(self, ids: list[int]) -> list[int]:
+        """Keep the last token (the separator) when a prompt is too long."""
+        return ids if len(ids) <= self._context_length else [*ids[: self._context_length - 1], ids[-1]]

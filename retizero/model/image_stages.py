@@ -1,0 +1,35 @@
+"""An EfficientNet image tower cut in two: stages that stay frozen, and stages that learn."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+STAGES = 7
+
+
+class ImageStages:
+    """View of an open_clip image tower (timm EfficientNet) as a frozen front and a trainable back.
+
+    Args:
+        visual: open_clip's ``TimmModel``; its parameters are shared, nothing is copied.
+        frozen: How many of the seven stages belong to the front; 7 leaves only the head convolution and projection.
+    """
+
+    def __init__(self, visual: nn.Module, frozen: int) -> None:
+        if not 0 <= frozen <= STAGES:
+            raise ValueError(f"frozen stages must be 0 to {STAGES}, not {frozen}.")
+        trunk = cast(Any, visual).trunk
+        self.front = nn.Sequential(trunk.conv_stem, trunk.bn1, *list(trunk.blocks)[:frozen])
+        self.back = nn.Sequential(
+            *list(trunk.blocks)[frozen:], trunk.conv_head, trunk.bn2, trunk.global_pool, cast(Any, visual).head
+        )
+
+    @torch.no_grad()
+    def activations(self, pixels: Tensor) -> Tensor:
+        """Run the frozen front on (N, 3, S, S); bfloat16 arithmetic, (N, C, H, W) out."""
+        self.front.eval()
+        with torch.autocast(pixels.device.type, torch.bfloat16):
+            return cast(Tensor, self.front(pixels.contiguous(memory_format=torch.channels_last)))

@@ -1,0 +1,168 @@
+"""The one facade an application needs: classify, embed, search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retizero.knowledge import LabelSet, Style, prompts
+from retizero.model.dual_encoder import DualEncoder
+from retizero.model.errors import ModelError
+from retizero.model.identity import ModelIdentity
+from retizero.model.registry import load_model
+from retizero.serving.answers import Classification, Gate, Prediction
+from retizero.serving.confidence import (
+    conformal_members,
+    dirichlet_uncertainty,
+    is_calibrated_for,
+    softmax,
+)
+from retizero.serving.gate import judge
+from retizero.serving.text_cache import TextCache
+
+if TYPE_CHECKING:
+    from retizero.retrieval import Gallery, Neighbour
+
+_CHUNK = 32  # photographs preprocessed at a time: bounds memory
+
+
+class Engine:
+    """Answers questions about photographs with one model. Thread-safe and deterministic.
+
+    Args:
+        model: The dual encoder that answers.
+    """
+
+    def __init__(self, model: DualEncoder) -> None:
+        self.model = model
+        self._texts = TextCache(model)
+
+    @classmethod
+    def load(cls, model: str = "retizero-mini", device: str = "auto") -> Engine:
+        """Load a known model, or a model folder.
+
+        Args:
+            model: Id of the registry, path of a folder, or ``local-dir:PATH``.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+        Raises:
+            ModelError: The model is not known, not present, or damaged.
+        """
+        return cls(load_model(model, device))
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Who answers."""
+        return self.model.identity
+
+    def embed_image(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Embed photographs (H, W, 3) uint8 RGB: (N, D) float32, unit norm."""
+        rows = []
+        for start in range(0, len(images), _CHUNK):
+            pixels = np.stack([self.model.preprocess(image) for image in images[start : start + _CHUNK]])
+            rows.append(self.model.encode_images(pixels))
+        return np.concatenate(rows) if rows else np.empty((0, self.identity.embed_dim), np.float32)
+
+    def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed prompts as they are: (N, D) float32, unit norm, from the cache where possible."""
+        return self._texts.embed(texts)
+
+    def label_embeddings(self, labels: LabelSet) -> NDArray[np.float32]:
+        """Embed candidate labels: the normalised mean of each label's prompts, (K, D) float32, unit norm."""
+        style = cast(Style, self.identity.prompt_style)
+        spoken = [
+            prompts(label, style, self.identity.template, name=name)
+            for label, name in zip(labels.ids, labels.names, strict=True)
+        ]
+        embedded = self._texts.embed([prompt for each in spoken for prompt in each])
+        ends = np.cumsum([len(each) for each in spoken])
+        means = np.stack([part.mean(axis=0) for part in np.split(embedded, ends[:-1])])
+        return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), np.float32)
+
+    def logits(self, image_embeddings: NDArray[np.float32], labels: LabelSet) -> NDArray[np.float64]:
+        """Scaled cosine similarities (N, K), before the temperature.
+
+        Raises:
+            ModelError: No labels, or embeddings of another length.
+        """
+        if not labels.ids:
+            raise ModelError("The list of candidate labels is empty.")
+        if image_embeddings.ndim != 2 or image_embeddings.shape[1] != self.identity.embed_dim:
+            raise ModelError(
+                f"{self.identity.id} compares embeddings (N, {self.identity.embed_dim}), not {image_embeddings.shape}."
+            )
+        cosines = image_embeddings.astype(np.float64) @ self.label_embeddings(labels).astype(np.float64).T
+        return np.asarray(self.model.logit_scale * cosines)
+
+    def similarity(self, image_embeddings: NDArray[np.float32], labels: LabelSet) -> NDArray[np.float64]:
+        """Calibrated probabilities (N, K) over the candidate labels; rows sum to 1."""
+        return softmax(self.logits(image_embeddings, labels), self.identity.temperature)
+
+    def conformal_sets(
+        self, probabilities: NDArray[np.float64], labels: LabelSet
+    ) -> tuple[tuple[tuple[str, ...], ...], float | None]:
+        """Conformal sets of rows of ``similarity``, and the coverage they promise.
+
+        Returns:
+            One tuple of ids per row, most probable first, and the coverage; empty tuples and None when the model
+            was not calibrated for exactly these candidates.
+        """
+        conformal = self.identity.conformal
+        if conformal is None or not is_calibrated_for(conformal, labels.ids):
+            return tuple(() for _ in probabilities), None
+        members = conformal_members(probabilities, float(conformal["threshold"]))
+        return tuple(tuple(labels.ids[column] for column in row) for row in members), float(conformal["coverage"])
+
+    def classify(self, image: NDArray[np.uint8], labels: LabelSet, top_k: int = 5) -> Classification:
+        """Rank candidate labels for one photograph.
+
+        Args:
+            image: (H, W, 3) uint8 RGB from ``retizero.data.read_image``.
+            labels: Candidates.
+            top_k: How many predictions to return.
+
+        Returns:
+            The answer; without predictions where the gate says that this is no fundus photograph.
+
+        Raises:
+            ModelError: No labels, or ``top_k`` below 1.
+        """
+        if top_k < 1:
+            raise ModelError("top_k must be at least 1.")
+        if not labels.ids:
+            raise ModelError("The list of candidate labels is empty.")
+        gate = judge(image)
+        if not gate.is_fundus:
+            return Classification(gate, (), (), None, None, self.identity)
+        return self._answer(gate, self.embed_image([image]), labels, top_k)
+
+    def _answer(
+        self, gate: Gate, embedding: NDArray[np.float32], labels: LabelSet, top_k: int
+    ) -> Classification:
+        logits = self.logits(embedding, labels)
+        probabilities = softmax(logits, self.identity.temperature)
+        sets, coverage = self.conformal_sets(probabilities, labels)
+        order = np.argsort(-probabilities[0], kind="stable")[:top_k]
+        return Classification(
+            gate=gate,
+            predictions=tuple(
+                Prediction(labels.ids[column], labels.names[column], float(probabilities[0, column]))
+                for column in order
+            ),
+            conformal_set=sets[0],
+            coverage=coverage,
+            uncertainty=float(dirichlet_uncertainty(logits)[0]),
+            model=self.identity,
+        )
+
+    def search(self, image: NDArray[np.uint8], gallery: Gallery, top_k: int = 5) -> tuple[Neighbour, ...]:
+        """Nearest photographs of a gallery that this model embedded.
+
+        Raises:
+            GalleryError: Another model made the gallery.
+        """
+        gallery.require(self.identity.to_dict())
+        return tuple(gallery.search(self.embed_image([image]), top_k)[0])

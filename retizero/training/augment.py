@@ -1,0 +1,65 @@
+"""Random views of a photograph: geometry and colour, in 0..1 before normalising, seeded per photograph and view."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a view may differ from the photograph.
+
+    Attributes:
+        min_scale: Smallest side of the random crop, as a fraction of the field of view.
+        rotation: Largest rotation, degrees.
+        gain: Largest relative change of a colour channel; unlearns the camera's white balance.
+        gamma: Largest change of the exponent of brightness, as a factor's logarithm.
+        contrast: Largest relative change of contrast.
+    """
+
+    min_scale: float = 0.75
+    rotation: float = 20.0
+    gain: float = 0.2
+    gamma: float = 0.25
+    contrast: float = 0.2
+
+    def __call__(self, square: NDArray[np.uint8], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Draw one view: (S, S, 3) uint8 square to (size, size, 3) uint8."""
+        side = square.shape[0]
+        scale = rng.uniform(self.min_scale, 1.0)
+        slack = (1 - scale) * side / 2
+        angle = math.radians(rng.uniform(-self.rotation, self.rotation))
+        mirror = -1.0 if rng.random() < 0.5 else 1.0
+        middle = side / 2 + rng.uniform(-slack, slack, 2)
+        zoom = scale * side / size
+        turn = zoom * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        turn = turn @ np.diag([mirror, 1.0])
+        shift = middle - turn @ np.array([size / 2, size / 2])
+        matrix = np.column_stack([turn, shift])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        view = cv2.warpAffine(_shrunk(square, zoom), _scaled(matrix, zoom), (size, size), flags=flags)
+        light = view.astype(np.float32) / 255
+        background = light.max(axis=2, keepdims=True) < 0.03
+        light = light ** math.exp(rng.uniform(-self.gamma, self.gamma))
+        light = light * (1 + rng.uniform(-self.gain, self.gain, 3).astype(np.float32))
+        mean = light.mean()
+        light = (light - mean) * (1 + rng.uniform(-self.contrast, self.contrast)) + mean
+        light = np.where(background, 0.0, light.clip(0, 1))
+        return (light * 255 + 0.5).astype(np.uint8)
+
+
+def _shrunk(square: NDArray[np.uint8], zoom: float) -> NDArray[np.uint8]:
+    """Scale down with area averaging first, so that the warp does not alias."""
+    if zoom <= 1:
+        return square
+    side = max(1, round(square.shape[0] / zoom))
+    return np.asarray(cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _scaled(matrix: NDArray[np.float64], zoom: float) -> NDArray[np.float64]:
+    return matrix / max(zoom, 1.0)

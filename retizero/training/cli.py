@@ -1,0 +1,53 @@
+"""``retizero train ...``"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Train models.", no_args_is_help=True)
+
+
+@app.callback()
+def train() -> None:
+    """Train models."""
+
+
+@app.command()
+def pretrain(
+    config: Annotated[Path, typer.Option(help="YAML file with the settings of the run.")],
+    manifest: Annotated[Path, typer.Option(help="CSV with image, label, split and optionally labels_all, group.")],
+    out: Annotated[Path | None, typer.Option(help="Model folder, instead of the one in the configuration.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Train image and text towers to meet, calibrate, and write a model folder."""
+    from retizero.training.config import read_config
+    from retizero.training.pretrain import pretrain as run
+
+    settings = read_config(config)
+    if out is not None:
+        settings = replace(settings, out=str(out))
+    identity, history = run(settings, manifest)
+    if json_output:
+        print(json.dumps({"model": identity.to_dict(), "history": history, "config": asdict(settings)}))
+    else:
+        typer.echo(f"{settings.out}: {identity.fingerprint}")
+
+
+@app.command()
+def gate(
+    manifest: Annotated[Path, typer.Option(help="CSV with image, label and split.")],
+    out: Annotated[Path | None, typer.Option(help="Reference file, instead of the one that the gate reads.")] = None,
+    seed: Annotated[int, typer.Option(help="Seeds the borderless crops.")] = 0,
+) -> None:
+    """Measure what fundus photographs look like, for the gate that answers come behind."""
+    from retizero.serving.gate import REFERENCE
+    from retizero.training.gate_reference import fit_reference
+
+    path = out or REFERENCE
+    path.write_text(fit_reference(manifest, seed).to_json(), encoding="utf-8")
+    typer.echo(str(path))

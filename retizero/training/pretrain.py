@@ -1,0 +1,133 @@
+"""One run from a manifest to a calibrated model folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from retizero.data import ManifestRow, Preprocess, read_manifest
+from retizero.knowledge import label_set, load_catalogue
+from retizero.model.identity import ModelIdentity
+from retizero.model.image_stages import ImageStages
+from retizero.model.open_clip_folder import write_open_clip_folder
+from retizero.training.calibration import calibrate
+from retizero.training.config import PretrainConfig
+from retizero.training.features import cached_activations
+from retizero.training.labels import label_matrix, training_prompts
+from retizero.training.loop import Evaluate, Learner, PromptFeatures, TrainingImages, train
+from retizero.training.starting_towers import StartingTowers, starting_towers
+
+MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3  # of the published EfficientNet-Lite weights
+
+
+def pretrain(config: PretrainConfig, manifest: Path) -> tuple[ModelIdentity, list[dict[str, float]]]:
+    """Train, choose on the validation split, calibrate on it, and write the model folder.
+
+    Args:
+        config: Settings.
+        manifest: Photographs with the splits ``train`` and ``val``.
+
+    Returns:
+        The identity and one row of scores per epoch.
+
+    Raises:
+        ValueError: The manifest, a label or a photograph cannot be used.
+    """
+    torch.manual_seed(config.seed)
+    catalogue, labels = load_catalogue(), label_set(config.label_set)
+    rows = read_manifest(manifest)
+    for problem in rows.problems:
+        _tell(problem)
+    train_rows, val_rows = rows.where("train").rows, rows.where("val").rows
+    train_labels, train_primary = label_matrix(train_rows, labels, catalogue)
+    _, val_primary = label_matrix(val_rows, labels, catalogue)
+    prompts = training_prompts(labels, catalogue, config.prompt_style, config.template)
+
+    out = Path(config.out)
+    start = starting_towers(
+        out, prompts.texts, config.frequent_pieces, config.embed_dim, config.size, config.drop
+    )
+    towers = cast(Any, start.towers).to(memory_format=torch.channels_last)
+    stages = ImageStages(towers.visual, config.frozen_stages)
+    preprocess = Preprocess(config.size, MEAN, STD, config.crop, "bicubic")  # type: ignore[arg-type]
+
+    def activations(chosen: Sequence[ManifestRow], views: int) -> NDArray[np.float16]:
+        return cached_activations(
+            chosen, stages, preprocess, config.augmentation, views, config.seed, Path(config.cache)
+        )
+
+    val_activations = activations(val_rows, 1)
+    images = TrainingImages(activations(train_rows, config.views), train_labels, train_primary)
+    features = PromptFeatures(
+        text_features(towers.text, start.tokenizer, prompts.texts), torch.from_numpy(prompts.owner)
+    )
+    learner = Learner(stages.back, towers.text.proj, towers.logit_scale)
+    evaluate = validation(val_activations, val_primary, features, len(labels))
+    history = train(learner, images, features, config, evaluate, _tell)
+    write_model(out, start, config, preprocess)
+    return calibrate(out, val_rows, val_primary, labels, "val"), history
+
+
+def text_features(text: nn.Module, tokenizer: Tokenizer, prompts: Sequence[str]) -> Tensor:
+    """Mean-pooled states of the frozen text tower, (P, F) float32; each prompt computed without padding."""
+    tower = cast(Any, text).eval()
+    rows = []
+    with torch.inference_mode():
+        for encoding in tokenizer.encode_batch(list(prompts)):
+            ids = torch.tensor([encoding.ids])
+            rows.append(tower.transformer(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state.mean(1))
+    return torch.cat(rows).clone()
+
+
+def validation(
+    activations: NDArray[np.float16], primary: NDArray[np.int64], prompts: PromptFeatures, count: int
+) -> Evaluate:
+    """Return a function that scores a learner by text prompts on held-out activations (N, 1, C, H, W)."""
+
+    def evaluate(learner: Learner) -> dict[str, float]:
+        with torch.inference_mode():
+            prototypes = prompts.prototypes(learner, count)
+            parts = [
+                learner.images(torch.from_numpy(activations[start : start + 64, 0].astype(np.float32)))
+                for start in range(0, len(activations), 64)
+            ]
+            order = (torch.cat(parts) @ prototypes.T).argsort(dim=1, descending=True).numpy()
+        hit = order == primary[:, None]
+        recalls = [hit[primary == label, 0].mean() for label in np.unique(primary)]
+        top = {f"top{k}": float(hit[:, :k].any(axis=1).mean()) for k in (1, 3, 5)}
+        balanced = float(np.mean(recalls))
+        return {**top, "balanced": balanced, "score": (top["top1"] + top["top3"] + top["top5"] + balanced) / 4}
+
+    return evaluate
+
+
+def write_model(
+    out: Path, start: StartingTowers, config: PretrainConfig, preprocess: Preprocess
+) -> ModelIdentity:
+    """Write the trained towers, not yet calibrated."""
+    identity = ModelIdentity(
+        id=config.id,
+        title=config.title,
+        architecture="open_clip CustomTextCLIP: timm tf_efficientnet_lite2 + MiniLM-L6 sentence encoder",
+        embed_dim=config.embed_dim,
+        preprocess=preprocess.to_dict(),
+        weights_sha256="",
+        template=config.template,
+        prompt_style=config.prompt_style,
+        pooling="mean over tokens, never over padding",
+        trained_on=config.trained_on,
+        licence=config.licence,
+    )
+    return write_open_clip_folder(out, start.towers, start.config, start.text_config, start.tokenizer, identity)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
