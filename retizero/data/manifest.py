@@ -26,6 +26,7 @@ class ManifestRow:
         source: Where the photograph comes from, empty where not stated.
         split: ``train``, ``val``, ``test``, or empty where not stated.
         row: Line of the row in the file as a spreadsheet counts it; the header is 1.
+        label_text: The ``label`` column as written.
     """
 
     image: Path
@@ -36,6 +37,7 @@ class ManifestRow:
     source: str
     split: str
     row: int
+    label_text: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ def _row(folder: Path, number: int, values: dict[str, str], labels_required: boo
         source=values.get("source", ""),
         split=values.get("split", ""),
         row=number,
+        label_text=values.get("label", ""),
     )
 
 

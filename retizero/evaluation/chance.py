@@ -18,8 +18,8 @@ def hit_chance(
         possible: (N,) number of answers n to draw from.
         k: Answers drawn.
 
-    >>> hit_chance(np.array([1, 2]), np.array([4, 4]), 2).tolist()
-    [0.5, 0.8333333333333333]
+    >>> hit_chance(np.array([1, 2]), np.array([4, 4]), 2).round(6).tolist()
+    [0.5, 0.833333]
     """
     missed = np.ones(len(right))
     for drawn in range(k):

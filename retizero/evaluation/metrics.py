@@ -26,8 +26,9 @@ def truth_ranks(scores: Floats, truth: Bools) -> NDArray[np.int64]:
         scores: (N, K), larger is more likely.
         truth: (N, K), at least one true label in each row.
 
-    >>> truth_ranks(np.array([[0.5, 0.3, 0.2], [0.4, 0.4, 0.2]]), np.array([[0, 1, 0], [1, 0, 0]],
-    bool)).tolist() [2, 2]
+    >>> scores = np.array([[0.5, 0.3, 0.2], [0.4, 0.4, 0.2]])
+    >>> truth_ranks(scores, np.array([[False, True, False], [True, False, False]])).tolist()
+    [2, 2]
     """
     best = np.where(truth, scores, -np.inf).max(axis=1, keepdims=True)
     return np.asarray(1 + ((scores >= best) & ~truth).sum(axis=1), np.int64)

@@ -1,0 +1,78 @@
+"""``retizero classify``: name diseases in photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retizero.commands.options import DEFAULT_MODEL, Device, Json, Model
+from retizero.commands.output import note, only_answers_on_stdout, print_json, print_rows
+from retizero.commands.services import engine_for
+
+if TYPE_CHECKING:
+    from retizero.knowledge import LabelSet
+    from retizero.serving import Engine
+
+DEFAULT_LABELS = "fundus42"  # the list that the embedded model is calibrated for
+
+app = typer.Typer()
+
+
+@app.command()
+def classify(
+    context: typer.Context,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs.")],
+    labels: Annotated[
+        str, typer.Option(help='A label set, a file with one label a line, or "a; b; c".')
+    ] = DEFAULT_LABELS,
+    top_k: Annotated[int, typer.Option(min=1, help="How many diagnoses to list.")] = 5,
+    model: Model = DEFAULT_MODEL,
+    device: Device = "auto",
+    json_output: Json = False,
+) -> None:
+    """Rank diagnoses for fundus photographs."""
+    from retizero.knowledge import parse_labels
+
+    label_set = parse_labels(labels)
+    with only_answers_on_stdout():
+        engine = engine_for(context, model, device)
+        rows = [classify_file(engine, image, label_set, top_k) for image in images]
+    if json_output:
+        print_json(rows)
+        return
+    for row in rows:
+        _print_row(row)
+
+
+def classify_file(engine: Engine, image: Path, labels: LabelSet, top_k: int) -> dict[str, Any]:
+    """Answer for one file; a file that cannot be read becomes a row that says so."""
+    from retizero.data import ImageReadError, read_image
+
+    try:
+        photograph = read_image(image)
+    except ImageReadError as error:
+        note(str(error))
+        return {
+            "image": str(image),
+            "error": str(error),
+            "gate": {"is_fundus": False, "quality": 0.0, "reason": "unreadable"},
+            "predictions": [],
+            "conformal_set": [],
+            "coverage": None,
+            "uncertainty": None,
+            "model": {**engine.identity.to_dict(), "fingerprint": engine.identity.fingerprint},
+        }
+    return {"image": str(image), **engine.classify(photograph, labels, top_k).to_json()}
+
+
+def _print_row(row: dict[str, Any]) -> None:
+    gate = row["gate"]
+    print_rows([f"{row['image']}  (gate: {gate['reason']}, quality {gate['quality']:.2f})"], [])
+    predictions = [
+        (f"  {place}.", f"{each['probability']:.3f}", each["label"])
+        for place, each in enumerate(row["predictions"], start=1)
+    ]
+    if predictions:
+        print_rows(("", "probability", "diagnosis"), predictions)
