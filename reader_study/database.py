@@ -103,7 +103,6 @@ class Database:
         """A consistent view for reading; nothing written in it is kept."""
         with Session(self.engine) as session:
             yield session
-            session.rollback()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

@@ -110,7 +110,9 @@ def predictions_for(cases: tuple[StudyCase, ...]) -> dict[str, list[tuple[str, f
 IDENTITY = {"id": "test-model", "weights_sha256": "0" * 64}
 
 
-def make_study(database: Database, cases: tuple[StudyCase, ...], name: str = "pilot", **protocol: object) -> str:
+def make_study(
+    database: Database, cases: tuple[StudyCase, ...], name: str = "pilot", **protocol: object
+) -> str:
     """An open study with frozen predictions."""
     settings = {"title": "Pilot", "label_set": "demo14", "seed": 7, **protocol}
     create_study(database, Protocol(name=name, **settings), cases)  # type: ignore[arg-type]

@@ -2,12 +2,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select, text
-from tests.reader_study.conftest import PASSWORD, make_reader
 
 from reader_study import accounts
 from reader_study.errors import AccountError, BadCredentials, LockedOut, NotAllowed
 from reader_study.records import IdentityRecord, SessionRecord
 from reader_study.sign_in import sign_in, sign_out, user_of
+from tests.reader_study.conftest import PASSWORD, make_reader
 
 
 def guess(database, name="ana", password="wrong wrong", address="10.0.0.1"):
@@ -32,8 +32,10 @@ def test_a_wrong_password_an_unknown_user_and_a_disabled_one_read_the_same(datab
     make_reader(database, "ana")
     make_reader(database, "ben")
     accounts.disable_user(database, "ben")
-    answers = {str(guess(database, name, word)) for name, word in
-               [("ana", "wrong wrong"), ("nobody", PASSWORD), ("ben", PASSWORD)]}
+    answers = {
+        str(guess(database, name, word))
+        for name, word in [("ana", "wrong wrong"), ("nobody", PASSWORD), ("ben", PASSWORD)]
+    }
     assert answers == {"User name or password is wrong."}
 
 

@@ -3,12 +3,12 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
-from tests.reader_study.conftest import make_reader, make_study
 
 from reader_study import accounts, conduct, integrity, states
 from reader_study.conduct import Answer
 from reader_study.errors import AlreadyAnswered, ConductError, NotAllowed
 from reader_study.records import AssignmentRecord, CaseRecord, ReadingRecord, TimingEventRecord
+from tests.reader_study.conftest import make_reader, make_study
 
 ANSWER = Answer(("glaucoma", "drusen"), 3, "rim is thin")
 

@@ -1,19 +1,17 @@
 import importlib
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
-from tests.reader_study.conftest import make_reader, make_study
 
 from reader_study.backup import backup
 from reader_study.database import Database
 from reader_study.errors import DatabaseError
 from reader_study.integrity import verify
 from reader_study.records import APPEND_ONLY, Base
+from tests.reader_study.conftest import make_reader, make_study
 
 
 def test_migrations_from_nothing_make_exactly_the_tables_of_the_records(url):
@@ -44,8 +42,10 @@ def test_several_servers_may_start_on_an_empty_database_at_once(url):
 
 def test_sqlite_keeps_its_promises_on_every_connection(sqlite):
     with sqlite.engine.connect() as connection:
-        pragma = {name: connection.execute(text(f"PRAGMA {name}")).scalar()
-                  for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")}
+        pragma = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
+        }
     assert pragma == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 30_000, "synchronous": 2}
 
 
@@ -83,9 +83,11 @@ def test_a_backup_is_complete_and_made_while_the_database_is_open(sqlite, cases,
         backup(sqlite, target)
 
 
-def test_a_read_only_database_is_reported_and_not_a_traceback(sqlite, monkeypatch):
-    with closing(sqlite3.connect(sqlite.file)):
-        pass
-    with pytest.raises(DatabaseError, match="could not store"), sqlite.transaction() as session:
-        session.execute(text("PRAGMA query_only = ON"))
-        session.execute(text("DELETE FROM users"))
+def test_a_read_only_database_is_reported_and_not_a_traceback(sqlite):
+    def write():
+        with sqlite.transaction() as session:
+            session.execute(text("PRAGMA query_only = ON"))
+            session.execute(text("DELETE FROM users"))
+
+    with pytest.raises(DatabaseError, match="could not store"):
+        write()

@@ -4,11 +4,11 @@ from contextlib import closing
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from tests.reader_study.conftest import make_reader, make_study
 
 from reader_study import conduct, integrity
 from reader_study.conduct import Answer
 from reader_study.records import APPEND_ONLY
+from tests.reader_study.conftest import make_reader, make_study
 
 
 @pytest.fixture
@@ -33,8 +33,13 @@ def shell(database, *statements):
 @pytest.mark.parametrize("table", APPEND_ONLY)
 @pytest.mark.parametrize("verb", ["UPDATE", "DELETE"])
 def test_the_database_refuses_to_change_evidence(three_readings, table, verb):
-    column = {"readings": "confidence", "ranked_entries": "rank", "model_predictions": "rank",
-              "timing_events": "id", "audit": "id"}[table]
+    column = {
+        "readings": "confidence",
+        "ranked_entries": "rank",
+        "model_predictions": "rank",
+        "timing_events": "id",
+        "audit": "id",
+    }[table]
     statement = f"DELETE FROM {table}" if verb == "DELETE" else f"UPDATE {table} SET {column} = {column}"
     with pytest.raises(DBAPIError, match="append-only"), three_readings.transaction() as session:
         session.execute(text(statement))
@@ -59,18 +64,35 @@ def test_truncate_is_refused_on_postgresql(three_readings):
     [
         ("readings", "UPDATE readings SET confidence = 4 WHERE id = 2", "reading 2 was changed"),
         ("readings", "DELETE FROM readings WHERE id = 2", "reading 2 is gone"),
-        ("ranked_entries", "UPDATE ranked_entries SET text = 'glaucomb' WHERE reading_id = 3 AND rank = 1",
-         "reading 3 was changed"),
-        ("ranked_entries", "DELETE FROM ranked_entries WHERE reading_id = 1 AND rank = 2", "reading 1 was changed"),
-        ("model_predictions", "UPDATE model_predictions SET score = 0.70001 WHERE case_id = 1 AND rank = 1",
-         "predictions of pilot was changed"),
+        (
+            "ranked_entries",
+            "UPDATE ranked_entries SET text = 'glaucomb' WHERE reading_id = 3 AND rank = 1",
+            "reading 3 was changed",
+        ),
+        (
+            "ranked_entries",
+            "DELETE FROM ranked_entries WHERE reading_id = 1 AND rank = 2",
+            "reading 1 was changed",
+        ),
+        (
+            "model_predictions",
+            "UPDATE model_predictions SET score = 0.70001 WHERE case_id = 1 AND rank = 1",
+            "predictions of pilot was changed",
+        ),
         ("audit", "UPDATE audit SET at = replace(at, '2026', '2025') WHERE id = 4", "Audit row 4 "),
         ("audit", "UPDATE audit SET details = details || ' ' WHERE id = 4", "Audit row 4 "),
         ("audit", "DELETE FROM audit WHERE id = 4", "Audit row 4 is missing"),
         ("audit", "DELETE FROM audit WHERE id = (SELECT max(id) FROM audit)", "reading 3 is in no audit row"),
-        (None, "UPDATE reference_standard SET diagnosis = 'drusen' WHERE case_id = 1", "cases of pilot was changed"),
-        (None, "UPDATE cases SET image_sha256 = replace(image_sha256, '1', '2') WHERE id = 1",
-         "cases of pilot was changed"),
+        (
+            None,
+            "UPDATE reference_standard SET diagnosis = 'drusen' WHERE case_id = 1",
+            "cases of pilot was changed",
+        ),
+        (
+            None,
+            "UPDATE cases SET image_sha256 = replace(image_sha256, '1', '2') WHERE id = 1",
+            "cases of pilot was changed",
+        ),
         (None, "UPDATE assignments SET repeat = 1 WHERE id = 4", "order of R-"),
         (None, "UPDATE studies SET model_identity = '{}'", "predictions of pilot was changed"),
     ],

@@ -23,12 +23,24 @@ def test_a_short_protocol_takes_its_name_from_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "key"),
     [
-        ({"k": 0}, "k"), ({"k": 21}, "k"), ({"k": True}, "k"), ({"k": "5"}, "k"), ({"k": 2.0}, "k"),
-        ({"wash_out_days": -1}, "wash_out_days"), ({"seed": 2**31}, "seed"), ({"rule": "fuzzy"}, "rule"),
-        ({"truths": "most"}, "truths"), ({"design": "crossover"}, "design"), ({"arms": ["aided"]}, "arms"),
-        ({"readers": []}, "readers"), ({"readers": "some"}, "readers"), ({"name": "a b"}, "name"),
-        ({"live_results": True}, "live_results"), ({"free_text": "yes"}, "free_text"),
-        ({"confidence_levels": 1}, "confidence_levels"), ({"title": "a\nb"}, "title"),
+        ({"k": 0}, "k"),
+        ({"k": 21}, "k"),
+        ({"k": True}, "k"),
+        ({"k": "5"}, "k"),
+        ({"k": 2.0}, "k"),
+        ({"wash_out_days": -1}, "wash_out_days"),
+        ({"seed": 2**31}, "seed"),
+        ({"rule": "fuzzy"}, "rule"),
+        ({"truths": "most"}, "truths"),
+        ({"design": "crossover"}, "design"),
+        ({"arms": ["aided"]}, "arms"),
+        ({"readers": []}, "readers"),
+        ({"readers": "some"}, "readers"),
+        ({"name": "a b"}, "name"),
+        ({"live_results": True}, "live_results"),
+        ({"free_text": "yes"}, "free_text"),
+        ({"confidence_levels": 1}, "confidence_levels"),
+        ({"title": "a\nb"}, "title"),
     ],
 )
 def test_a_bad_value_is_named(content, key):
@@ -49,18 +61,21 @@ def test_what_is_no_protocol_is_refused_in_one_sentence(tmp_path, text):
 def test_every_bad_row_of_a_case_list_is_named_at_once(tmp_path):
     (tmp_path / "good.png").write_bytes(b"x")
     (tmp_path / "empty.png").write_bytes(b"")
-    path = write(tmp_path, "case_id,image,truth,rare\n"
-                 "A,good.png,glaucoma,1\n"
-                 "B,none.png,glaucoma,0\n"
-                 "C,empty.png,glaucoma,0\n"
-                 "D,good.png,glaukomma nonsense,0\n"
-                 "E,good.png,,0\n"
-                 "A,good.png,glaucoma,0\n"
-                 "G G,good.png,glaucoma,0\n"
-                 "H,good.png,glaucoma,maybe\n"
-                 "I,good.png,CRVO;central retinal vein occlusion,0\n"
-                 "J,,glaucoma,0\n"
-                 "K,good.png,glaucoma,0,extra\n")
+    path = write(
+        tmp_path,
+        "case_id,image,truth,rare\n"
+        "A,good.png,glaucoma,1\n"
+        "B,none.png,glaucoma,0\n"
+        "C,empty.png,glaucoma,0\n"
+        "D,good.png,glaukomma nonsense,0\n"
+        "E,good.png,,0\n"
+        "A,good.png,glaucoma,0\n"
+        "G G,good.png,glaucoma,0\n"
+        "H,good.png,glaucoma,maybe\n"
+        "I,good.png,CRVO;central retinal vein occlusion,0\n"
+        "J,,glaucoma,0\n"
+        "K,good.png,glaucoma,0,extra\n",
+    )
     with pytest.raises(DesignError) as refusal:
         read_cases(path, label_set("demo14"))
     rows = [problem.split(":")[0] for problem in refusal.value.problems]
@@ -69,7 +84,9 @@ def test_every_bad_row_of_a_case_list_is_named_at_once(tmp_path):
 
 def test_a_good_case_list_keeps_truths_in_order_and_further_columns(tmp_path):
     (tmp_path / "good.png").write_bytes(b"x")
-    path = write(tmp_path, "\ufeffcase_id,image,truth,rare,site,camera\nA,good.png,CRVO; glaucoma,yes,SG,Topcon\n")
+    path = write(
+        tmp_path, "\ufeffcase_id,image,truth,rare,site,camera\nA,good.png,CRVO; glaucoma,yes,SG,Topcon\n"
+    )
     (case,) = read_cases(path, label_set("demo14"))
     assert case.truths == ("central-retinal-vein-occlusion", "glaucoma")
     assert (case.rare, case.site, dict(case.extra)) == (True, "SG", {"camera": "Topcon"})

@@ -39,7 +39,9 @@ def test_parents_and_children_match_only_where_the_protocol_says_so():
     matches = {rule: catalogue_match(catalogue, rule) for rule in ("same", "child", "parent", "either")}
     assert [matches[rule](child.id, parent) for rule in matches] == [False, True, False, True]
     assert [matches[rule](parent, child.id) for rule in matches] == [False, False, True, True]
-    assert all(match("free:mine", "free:mine") and not match("free:mine", parent) for match in matches.values())
+    assert all(
+        match("free:mine", "free:mine") and not match("free:mine", parent) for match in matches.values()
+    )
 
 
 def test_names_resolve_exactly_or_not_at_all():

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
-from tests.reader_study.conftest import IDENTITY, make_reader, make_study, predictions_for
 
 from reader_study import conduct, design, states
 from reader_study.conduct import Answer
@@ -10,14 +9,16 @@ from reader_study.errors import DesignError, NotAllowed
 from reader_study.protocol import Protocol
 from reader_study.records import AssignmentRecord
 from reader_study.results import results, studies, study_status
+from tests.reader_study.conftest import IDENTITY, make_reader, make_study, predictions_for
 
 DRAFT = Protocol("pilot", "Pilot", label_set="demo14", seed=7)
 
 
 def orders(database):
     with database.session() as session:
-        query = select(AssignmentRecord).order_by(AssignmentRecord.reader_id, AssignmentRecord.period,
-                                                  AssignmentRecord.position)
+        query = select(AssignmentRecord).order_by(
+            AssignmentRecord.reader_id, AssignmentRecord.period, AssignmentRecord.position
+        )
         return [(row.reader_id, row.period, row.position, row.case_id) for row in session.scalars(query)]
 
 
@@ -86,8 +87,12 @@ def test_results_open_to_each_role_in_the_right_state(sqlite, cases, role, open_
     viewer = make_reader(sqlite, "viewer", role=role)
     make_reader(sqlite, "other")
     make_study(sqlite, cases)
-    steps = {"open": None, "locked": states.lock_study, "unblinded": states.unblind_study,
-             "archived": states.archive_study}
+    steps = {
+        "open": None,
+        "locked": states.lock_study,
+        "unblinded": states.unblind_study,
+        "archived": states.archive_study,
+    }
     for state, step in steps.items():
         if step:
             step(sqlite, "pilot")
@@ -160,11 +165,15 @@ def test_the_same_seed_gives_the_same_orders_and_readers_get_different_ones(sqli
         design.create_study(sqlite, replace(DRAFT, name=name), many)
         design.allocate(sqlite, name)
         with sqlite.session() as session:
-            first = session.scalar(select(AssignmentRecord.case_id).order_by(AssignmentRecord.case_id.desc())) - 12
+            first = (
+                session.scalar(select(AssignmentRecord.case_id).order_by(AssignmentRecord.case_id.desc()))
+                - 12
+            )
             study = design.study_named(session, name)
             for reader in readers:
                 query = select(AssignmentRecord.case_id).where(
-                    AssignmentRecord.study_id == study.id, AssignmentRecord.reader_id == reader.id)
+                    AssignmentRecord.study_id == study.id, AssignmentRecord.reader_id == reader.id
+                )
                 cases_in_order = session.scalars(query.order_by(AssignmentRecord.position)).all()
                 drawn[name, reader.username] = [case - first for case in cases_in_order]
     assert drawn["one", "ana"] == drawn["two", "ana"]

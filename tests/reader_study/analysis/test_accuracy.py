@@ -121,8 +121,14 @@ def test_missing_and_unresolved_readings_are_counted_and_not_scored_as_wrong_cas
 
 
 def test_simulated_readers_are_apart_from_real_ones():
-    reads = [("R1", "C1", 1), ("R1", "C2", 1), ("R2", "C1", 1), ("R2", "C2", 0), ("SIM-01", "C1", 0),
-             ("SIM-01", "C2", 0)]
+    reads = [
+        ("R1", "C1", 1),
+        ("R1", "C2", 1),
+        ("R2", "C1", 1),
+        ("R2", "C2", 0),
+        ("SIM-01", "C1", 0),
+        ("SIM-01", "C2", 0),
+    ]
     found = report(table(reads, simulated=("SIM-01",)), resamples=100)
     means = {row.group: row.accuracy.value for row in found.groups if row.metric == "top1"}
     assert means == {READERS: 0.75, SIMULATED: 0.0}
