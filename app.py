@@ -30,6 +30,7 @@ def main() -> int:
     uvicorn.run(
         server, host=settings.host, port=settings.port, log_level="warning", server_header=False,
         forwarded_allow_ips="127.0.0.1",
+        timeout_graceful_shutdown=3,
     )  # fmt: skip
     return 0
 

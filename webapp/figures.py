@@ -114,7 +114,7 @@ def forest(report: Report, metric: str, words: Language) -> go.Figure:
         figure.add_vline(x=model.value, line={"color": theme.MODEL, "width": 1.5, "dash": "dash"})
     figure.update_layout(
         **_LAYOUT,
-        title=_wrap(words("manage.forest", metric=words(f"manage.{metric}")), 44),
+        title=_wrap(words("manage.forest", metric=words(f"manage.{metric}")), 60),
         height=140 + 34 * max(3, len(rows)),
         xaxis={"title": words("manage.accuracy"), "tickformat": ".0%", "range": [-0.02, 1.02]},
         yaxis={"autorange": "reversed", "automargin": True},

@@ -77,24 +77,24 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
     with blocks:
         gr.HTML(top_bar(words, "/manage/", signs_out=True))
         gr.HTML(f'<div class="rz-lead"><h1>{words("manage.title")}</h1></div>')
-        with gr.Row():
+        with gr.Row(elem_classes="rz-study-row"):
             study = gr.Dropdown(label=words("manage.study"), choices=[], scale=4, elem_id="rz-study")
             buttons = [
-                (gr.Button(words("manage.open"), size="sm", min_width=90), states.open_study),
-                (gr.Button(words("manage.lock"), size="sm", min_width=90), states.lock_study),
-                (gr.Button(words("manage.unblind"), size="sm", min_width=90), states.unblind_study),
+                (gr.Button(words("manage.open"), min_width=90), states.open_study),
+                (gr.Button(words("manage.lock"), min_width=90), states.lock_study),
+                (gr.Button(words("manage.unblind"), min_width=90), states.unblind_study),
             ]
-            refresh = gr.Button(words("manage.refresh"), size="sm", min_width=90, variant="primary")
+            refresh = gr.Button(words("manage.refresh"), min_width=90, variant="primary")
         said = gr.HTML(elem_id="rz-said")
         status = gr.HTML(elem_id="rz-status")
         metric = gr.Radio(
             choices=[(words(f"manage.{m}"), m) for m in METRICS], value="top1", label=words("manage.metric")
         )
-        notes = gr.HTML(elem_id="rz-notes")
         with gr.Row(elem_classes="rz-columns"):
             forest = gr.Plot(show_label=False, container=False, elem_id="rz-forest")
             curve = gr.Plot(show_label=False, container=False, elem_id="rz-curve")
         table = gr.HTML(elem_id="rz-accuracy")
+        notes = gr.HTML(elem_id="rz-notes")
         gr.HTML(notice(words))
 
         closed: dict[str, Any] = {"api_visibility": "private"}
