@@ -1,8 +1,9 @@
 """One database, SQLite or PostgreSQL, with the same promises: one writer at a time, all or nothing."""
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -78,6 +79,7 @@ class Database:
             raise DatabaseError(
                 "A study needs a database in a file; write for example sqlite:///data/retizero.db."
             )
+        self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
         self.engine = self._open()
         self._writer = self.engine.execution_options(one_writer=True)
 
@@ -108,11 +110,13 @@ class Database:
     def transaction(self) -> Iterator[Session]:
         """The one writer: everything in the block is committed together, or nothing is.
 
+        Threads of this process queue for their turn: SQLite's own waiting sleeps and is not fair.
+
         Raises:
             DatabaseError: the database cannot take the change now (full disk, read only, busy too long).
         """
         try:
-            with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
                 yield session
         except DBAPIError as error:
             reason = str(error.orig).splitlines()[0] if error.orig else "unknown reason"
