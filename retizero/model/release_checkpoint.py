@@ -1,4 +1,4 @@
-"""Read the files of the RetiZero release strictly: every tensor is accounted for, or the file is refused by name."""
+"""Read the files of the RetiZero release strictly: every tensor is accounted for, or the file is refused."""
 
 from __future__ import annotations
 
@@ -29,6 +29,17 @@ _RELEASE_NAMES = (
     (r"^text\.projection\.", "text_model.projection_head_text."),
 )
 _FINETUNED_NAMES = ((r"^image\.vit\.", "img_encoder.lora_vit."),)
+
+
+# Plain values that training scripts leave beside tensors: command line arguments, NumPy numbers.
+_NUMPY_NUMBER: Any = np.float64(0).__reduce__()[0]
+_HARMLESS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    argparse.Namespace,
+    np.dtype,
+    np.dtypes.Float64DType,
+    np.dtypes.Float32DType,
+    _NUMPY_NUMBER,
+]
 
 
 class CheckpointMismatch(ModelError):
@@ -68,10 +79,8 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise ModelError(f"There is no checkpoint {path}.")
-    harmless = [argparse.Namespace, np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType, np.float64]
-    harmless.append(np.core.multiarray.scalar if np.__version__ < "2" else np._core.multiarray.scalar)
     try:
-        with torch.serialization.safe_globals(harmless):
+        with torch.serialization.safe_globals(_HARMLESS):
             values = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise ModelError(f"{path.name} is not a PyTorch checkpoint that can be read safely.") from error
@@ -85,9 +94,6 @@ def read_tensors(path: Path) -> dict[str, Any]:
 def load_release(path: Path, config: RetiZeroConfig) -> RetiZero:
     """Load a file in the release's layout (592 entries at the published size).
 
-    Positions of another grid than the config's are interpolated only where the config asks for another input size
-    through ``RetiZeroConfig.with_image_size``; see ``at_image_size``.
-
     Raises:
         CheckpointMismatch: Anything is missing, unexpected or of another shape.
         ModelError: The file cannot be read.
@@ -99,7 +105,7 @@ def load_release(path: Path, config: RetiZeroConfig) -> RetiZero:
 
 
 def load_finetuned(path: Path, config: RetiZeroConfig) -> RetiZeroClassifier:
-    """Load a file that the release's fine-tuning wrote: ``img_encoder.*`` and ``classifier.*``, under ``state_dict`` or flat.
+    """Load what the release's fine-tuning wrote: ``img_encoder.*`` and ``classifier.*``.
 
     Raises:
         CheckpointMismatch: Anything is missing, unexpected or of another shape.
@@ -165,7 +171,7 @@ def fill_strictly(
 
 @torch.no_grad()
 def at_image_size(network: RetiZero, size: int) -> RetiZero:
-    """Return the same model for another input size, its positions interpolated; itself when the size stays."""
+    """Return the model for another input size, its positions interpolated; itself when the size stays."""
     config = network.config.with_image_size(size)
     if config == network.config:
         return network

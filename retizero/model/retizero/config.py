@@ -72,7 +72,7 @@ class RetiZeroConfig:
         embed_dim: Length of the joint embedding.
         context_length: Longest prompt in tokens.
         pooling: ``padding-independent`` gives every prompt what the release gives it in a call of its own;
-            ``official`` pads to the longest prompt of the call and averages the padding too, as the release does.
+            ``official`` pads to the longest prompt of a call and averages the padding too, like the release.
     """
 
     vit: ImageTowerConfig = field(default_factory=ImageTowerConfig)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
@@ -38,10 +38,11 @@ class VisionTower(nn.Module):
         )
         if config.lora_rank:
             for block in self.vit.blocks:
-                block.attn.qkv = QueryValueLora(block.attn.qkv, config.lora_rank)
+                attention = cast(Any, block).attn
+                attention.qkv = QueryValueLora(attention.qkv, config.lora_rank)
 
     def tokens(self, pixels: Tensor) -> Tensor:
-        """Run the blocks without the final norm: (N, 3, S, S) to (N, 1 + patches, width), class token first."""
+        """Run the blocks, not the final norm: (N, 3, S, S) to (N, 1 + patches, width), class token first."""
         vit = self.vit
         pixels = pixels.to(vit.patch_embed.proj.weight.dtype)
         hidden = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(pixels))))
@@ -49,7 +50,7 @@ class VisionTower(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """Return the class token after the final norm, (N, width) float32."""
-        return cast(Tensor, self.vit.norm(self.tokens(pixels)[:, 0])).float()
+        return cast(Tensor, self.vit.norm(self.tokens(pixels)[:, 0].float()))
 
     def patch_mean(self, pixels: Tensor) -> Tensor:
         """Return the mean patch token of the last block without the final norm, (N, width) float32."""
@@ -58,8 +59,9 @@ class VisionTower(nn.Module):
     def fold(self) -> None:
         """Add every LoRA update to its weight and drop the extra layers; the function stays the same."""
         for block in self.vit.blocks:
-            if isinstance(block.attn.qkv, QueryValueLora):
-                block.attn.qkv = block.attn.qkv.folded()
+            attention = cast(Any, block).attn
+            if isinstance(attention.qkv, QueryValueLora):
+                attention.qkv = attention.qkv.folded()
 
     def freeze_all_but_lora(self) -> None:
         """Let only the LoRA updates learn, as in the paper."""

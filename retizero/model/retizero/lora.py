@@ -12,8 +12,8 @@ from torch import Tensor, nn
 class QueryValueLora(nn.Module):
     """A joint query-key-value projection with a low-rank update of query and value: no bias, no scaling.
 
-    q += B_q A_q x and v += B_v A_v x; A starts kaiming-uniform(a = sqrt 5), B at zero, so that the start is the
-    projection alone.
+    q += B_q A_q x and v += B_v A_v x; A starts kaiming-uniform(a = sqrt 5), B at zero: no update
+    at the start.
 
     Args:
         qkv: (width) to (3 width), rows ordered query, key, value.
@@ -41,7 +41,7 @@ class QueryValueLora(nn.Module):
 
     @torch.no_grad()
     def folded(self) -> nn.Linear:
-        """Return one linear layer that computes the same: the query rows of W gain B_q A_q, the value rows B_v A_v."""
+        """Return one linear layer that computes the same: query rows gain B_q A_q, value rows B_v A_v."""
         width = self.qkv.in_features
         weight = self.qkv.weight.double()
         weight[:width] += self.linear_b_q.weight.double() @ self.linear_a_q.weight.double()

@@ -73,7 +73,7 @@ class RetiZeroClassifier(nn.Module):
         """Build with unset weights, for loading."""
         with torch.device("meta"):
             network = cls(vit, classes)
-        return cast(RetiZeroClassifier, network.to_empty(device="cpu"))
+        return network.to_empty(device="cpu")
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return class logits (N, C) of (N, 3, S, S) pixels."""

@@ -14,7 +14,7 @@ from retizero.model.retizero.projection import Projection
 
 
 class TextTower(nn.Module):
-    """BERT whose hidden states after layers 1, 2 and the last are averaged, over tokens first, then over layers.
+    """BERT; its hidden states after layers 1, 2 and the last are averaged over tokens, then over layers.
 
     Args:
         bert: ``BertConfig`` values; nothing is fetched.
@@ -35,8 +35,8 @@ class TextTower(nn.Module):
         Args:
             ids: (N, L) token ids, CLS and SEP included.
             mask: (N, L), 1 at tokens, 0 at padding; None when nothing is padded.
-            pooling: ``official`` averages the states at padding too, so that a prompt's embedding depends on the
-                longest prompt beside it; ``padding-independent`` averages tokens only.
+            pooling: ``official`` averages the states at padding too, so that a prompt's embedding depends on
+                the longest prompt beside it; ``padding-independent`` averages tokens only.
 
         Returns:
             (N, D), unit norm.
