@@ -19,6 +19,12 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: $(VENV)/.dev
+	$(BIN)/python -m tests.bench
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m docs.generate
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

@@ -1,5 +1,6 @@
 """Plotly figures. They draw what they are given and compute nothing; every colour comes from ``theme``."""
 
+import unicodedata
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -47,7 +48,8 @@ def ranking(names: Sequence[str], probabilities: Sequence[float], words: Languag
         title=words("demo.figure"),
         height=110 + 46 * len(names),
         xaxis={
-            "title": words("demo.probability"),
+            "title": {"text": words("demo.probability"), "font": {"size": 13}},
+            "nticks": 4,
             "tickformat": ".0%",
             "rangemode": "tozero",
             "range": [0, min(1.15, max(probabilities, default=1.0) * 1.25 + 0.02)],
@@ -179,11 +181,15 @@ def top_k_curve(report: Report, words: Language) -> go.Figure:
     return figure
 
 
-def _wrap(text: str, width: int = 30) -> str:
-    """Break a label at spaces so that it leaves room for the bars on a narrow screen."""
+def _wrap(text: str, width: int = 22) -> str:
+    """Break a label at spaces to leave room for the bars on a narrow screen; a Chinese sign counts twice."""
     lines = [""]
     for word in text.split(" "):
-        if lines[-1] and len(lines[-1]) + len(word) >= width:
+        if lines[-1] and _columns(f"{lines[-1]} {word}") > width:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return "<br>".join(lines)
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)

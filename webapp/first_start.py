@@ -73,7 +73,8 @@ def _gallery(folder: Path, engine: Engine) -> Gallery:
         pass
     rows = _phantoms(folder, GALLERY_SIZE, GALLERY_SEED).rows
     vectors = [
-        engine.embed_image([read_image(row.image)])[0] for row in tqdm(rows, desc="Embedding the gallery", mininterval=1.0)
+        engine.embed_image([read_image(row.image)])[0]
+        for row in tqdm(rows, desc="Embedding the gallery", mininterval=1.0)
     ]
     records = [
         Record(

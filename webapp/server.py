@@ -92,8 +92,8 @@ def _pages_in(words: Language, rooms: Rooms) -> FastAPI:
             mcp_server=False,
             blocked_paths=[str(rooms.settings.data.resolve())],
             theme=theme(),
-            css=style_sheet(),
-            head=HEAD,
+            # A <style> of our own: Gradio rewrites its css argument and loses @media rules.
+            head=f"{HEAD}<style>{style_sheet()}</style>",
         )
     return app
 

@@ -1,0 +1,1 @@
+"""Documentation, and the program that writes what can be written from the code."""
