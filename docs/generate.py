@@ -43,9 +43,8 @@ def commands() -> str:
             run, capture_output=True, text=True, check=True, env=environment
         ).stdout.strip()
         lines = "\n".join(line.rstrip() for line in shown.splitlines())
-        parts.append(
-            f"## `{'retizero' if module == 'retizero' else f'python -m {module}'} {' '.join(words)}`\n\n```text\n{lines}\n```\n"
-        )
+        name = "retizero" if module == "retizero" else f"python -m {module}"
+        parts.append(f"## `{' '.join([name, *words])}`\n\n```text\n{lines}\n```\n")
     return "\n".join(parts)
 
 
