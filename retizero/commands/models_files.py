@@ -33,21 +33,19 @@ def check(
         from retizero.model.parity import TOLERANCE, check_parity
         from retizero.model.release_checkpoint import CheckpointMismatch
 
-        try:
+    try:
+        with only_answers_on_stdout():
             parity = check_parity(config, checkpoint, inputs)
-        except CheckpointMismatch as error:
-            found = {
-                "missing": error.missing,
-                "unexpected": error.unexpected,
-                "wrong_shape": error.wrong_shape,
-            }
-            refused = error
-        else:
-            refused = None
-    if refused is not None:
+    except CheckpointMismatch as error:
         if json_output:
-            print_json(found)
-        raise refused
+            print_json(
+                {
+                    "missing": error.missing,
+                    "unexpected": error.unexpected,
+                    "wrong_shape": error.wrong_shape,
+                }
+            )
+        raise
     if json_output:
         print_json(parity.to_dict())
     else:

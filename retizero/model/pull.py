@@ -1,4 +1,4 @@
-"""Bring a model's files here: from a path, from Hugging Face, or from a web address, resumed where it stopped."""
+"""Bring a model's files here: from a path, from Hugging Face, or from a web address with resume."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pull(source: str, folder: Path, sha256: str | None = None, progress: Progres
     """Copy or download a model into a folder.
 
     Args:
-        source: Path of a file or folder, ``owner/name`` or ``hf-hub:owner/name``, or an https address of a file.
+        source: Path of a file or folder, ``owner/name`` (also ``hf-hub:``), or an https address of a file.
         folder: Where models lie; made when missing. The model keeps its name.
         sha256: What the file must have; 64 hex digits.
         progress: Called with bytes so far and in all.

@@ -16,7 +16,7 @@ from retizero.data import Preprocess
 from retizero.model.dual_encoder import DualEncoder
 from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity
-from retizero.model.retizero.network import RetiZero
+from retizero.model.retizero.network import MAX_LOGIT_SCALE, RetiZero
 from retizero.model.retizero.tokenizer import HOW_TO_GET_ONE
 
 _HALF = (0.5, 0.5, 0.5)
@@ -44,6 +44,11 @@ class RetiZeroEncoder(DualEncoder):
     def retrieval_preprocess(self) -> Preprocess:
         """Preprocessing of ``encode_for_retrieval``: mean and standard deviation 0.5, as in the release."""
         return replace(self.preprocess, mean=_HALF, std=_HALF)
+
+    @property
+    def logit_scale(self) -> float:
+        """Multiplies cosine similarities to give logits, exp'd; at most 100, as in the release."""
+        return float(self._network.logit_scale.detach().float().clamp(0, MAX_LOGIT_SCALE).exp())
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed prompts, (N, D) float32, unit norm.

@@ -49,5 +49,5 @@ def check_encoder(encoder: RetiZeroEncoder, has_text: bool) -> None:
     if has_text and (cosine := float(embedded[1][0] @ embedded[1][1])) > MAX_COSINE:
         raise ModelError(
             f"{name} does not tell prompts apart: {_PROMPTS[0]!r} and {_PROMPTS[1]!r} have cosine "
-            f"{cosine:.4f}; the checkpoint and the tokenizer do not belong together, or the text tower was never trained."
+            f"{cosine:.4f}; checkpoint and tokenizer do not belong together, or the text was never trained."
         )

@@ -97,7 +97,7 @@ def bert_sizes(folder: Path) -> dict[str, Any]:
 def load_bert(tower: TextTower, folder: Path) -> None:
     """Fill BERT from a local folder: ``model.safetensors`` or ``pytorch_model.bin``.
 
-    Names may carry the ``bert.`` prefix. A pooler that the file lacks stays random: RetiZero does not read it.
+    Names may begin with ``bert.``. A pooler that the file lacks stays random: RetiZero does not read it.
 
     Raises:
         CheckpointMismatch: Anything else is missing, unexpected or of another shape.

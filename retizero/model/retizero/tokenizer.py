@@ -13,15 +13,15 @@ from retizero.model.retizero.config import read_json_object
 _CLS, _SEP, _UNKNOWN = "[CLS]", "[SEP]", "[UNK]"
 HOW_TO_GET_ONE = (
     "RetiZero's text side needs the tokenizer of Bio_ClinicalBERT: get that model's folder "
-    "(emilyalsentzer/Bio_ClinicalBERT on Hugging Face) and give it to retizero models convert with --bert, or "
-    "put its vocab.txt beside the weights; photographs can be embedded without it."
+    "(emilyalsentzer/Bio_ClinicalBERT on Hugging Face) and give it to retizero models convert with --bert, "
+    "or put its vocab.txt beside the weights; photographs can be embedded without it."
 )
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:
-    """Read ``tokenizer.json`` or build the tokenizer from ``vocab.txt``; it neither truncates nor pads.
+    """Read ``tokenizer.json`` or build the tokenizer from ``vocab.txt``; no truncation, no padding.
 
-    Without ``tokenizer_config.json`` text is put in lower case, although Bio_ClinicalBERT's vocabulary is cased:
+    Without ``tokenizer_config.json`` text is put in lower case, although the vocabulary is cased:
     that is what ``transformers.AutoTokenizer`` does with its folder, and so what RetiZero was trained with
     (github.com/EmilyAlsentzer/clinicalBERT, issue 26).
 
