@@ -13,9 +13,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any, Literal
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
+from retizero.knowledge.correction import corrections
 from retizero.knowledge.entries import Disease
 from retizero.knowledge.spelling import bag, fold_words, is_chinese, key
 
@@ -25,30 +23,20 @@ _BRACKETS = re.compile(r"[(\[（【]([^()\[\]（）【】]*)[)\]）】]")
 _SETTING_ASIDE = frozenset(
     {"unspecified", "nos", "artifact", "type", "stage", "grade", "not", "otherwise", "specified", "unknown"}
 )
+_JOINED = re.compile(r"\s+(?:with|and|plus|or)\s+|[;,+/；，、]|合并|伴")
 _LATERALITY = re.compile(
     r"(?<![A-Za-z])(?:O\.?[DSU]\.?|both eyes|(?:in )?(?:the )?(?:right|left) eye)(?![A-Za-z])|[左右双雙]眼",
     re.IGNORECASE,
 )
 _FAMILY_WORDS = frozenset({"disease", "syndrome"})
 _FAMILY_ENDINGS = ("综合征", "病变", "病", "症", "征")
-_SUFFIXES = ("itis", "osis", "oma", "pathy", "emia", "plasia", "trophy", "lysis", "ectomy", "ia")
-_PREFIXES = (
-    "hyper",
-    "hypo",
-    "intra",
-    "inter",
-    "endo",
-    "ecto",
-    "exo",
-    "micro",
-    "macro",
-    "anti",
-    "ante",
-    "pre",
-    "pro",
-    "peri",
-    "para",
-)
+# Abbreviations that are everyday English words count only in capitals: "CAR" and "ON", never "car" and "on".
+# fmt: off
+_WORDS_TOO = frozenset({
+    "AIM", "ALMS", "BARN", "CAMS", "CAR", "CAT", "COD", "CON", "CORD", "DON", "EON", "FAME", "HE", "ION",
+    "LORD", "MA", "MAR", "ME", "ODD", "ON", "PAL", "PAN", "PORT", "RAM", "RAP", "SO", "SOD", "TON",
+})
+# fmt: on
 _MAX_LENGTH = 200
 _MAX_UNKNOWN_WORDS = 3
 
@@ -83,6 +71,7 @@ class Resolver:
         self._bags: dict[str, set[str]] = {}
         self._families: dict[str, set[str]] = {}
         self._chinese: dict[int, list[tuple[str, str]]] = {}
+        self._words: dict[str, set[str]] = {id: set() for id in self._diseases}
         vocabulary: set[str] = set()
         characters: set[str] = set()
         for disease in self._diseases.values():
@@ -95,6 +84,7 @@ class Resolver:
             for term in (disease.name, *disease.synonyms):
                 words = fold_words(term)
                 vocabulary.update(word for word in words if not is_chinese(word))
+                self._words[disease.id].update(words)
                 self._bags.setdefault(bag(words), set()).add(disease.id)
                 self._families.setdefault(_family(words), set()).add(disease.id)
             for term in (disease.name_zh, *disease.synonyms_zh):
@@ -126,13 +116,14 @@ class Resolver:
                 return Resolution(query, chosen, disease.name, disease.name_zh, match)
             if found and not ambiguous:
                 ambiguous = found
-        return Resolution(query, None, None, None, "none", tuple(sorted(ambiguous, key=self._by_rarity)))
+        candidates = ambiguous or self._named_together(text)
+        return Resolution(query, None, None, None, "none", tuple(sorted(candidates, key=self._by_rarity)))
 
     def _attempts(self, text: str, words: tuple[str, ...]) -> Iterable[tuple[Match, set[str]]]:
         joined = "".join(words)
         yield "exact", self._names.get(joined, set())
         yield "synonym", self._terms.get(joined, set())
-        yield "synonym", self._abbreviations.get(_abbreviation_key(text), set())
+        yield "synonym", self._abbreviated(text)
         yield "synonym", self._bags.get(bag(words), set())
         for simpler in self._simpler(text):
             yield "synonym", self._known(simpler)
@@ -152,6 +143,13 @@ class Resolver:
     def _by_rarity(self, id: str) -> tuple[int, str]:
         return ("common", "uncommon", "rare").index(self._diseases[id].rarity), id
 
+    def _abbreviated(self, text: str) -> set[str]:
+        """Ids that share an abbreviation."""
+        folded = _abbreviation_key(text)
+        if folded in _WORDS_TOO and text.strip() != text.strip().upper():
+            return set()
+        return self._abbreviations.get(folded, set())
+
     def _known(self, text: str) -> set[str]:
         """Ids of a text by name, synonym, abbreviation or word order, whichever knows it first."""
         words = fold_words(text)
@@ -161,11 +159,17 @@ class Resolver:
         return (
             self._names.get(joined)
             or self._terms.get(joined)
-            or self._abbreviations.get(_abbreviation_key(text))
+            or self._abbreviated(text)
             or self._bags.get(bag(words))
             or self._families.get(_family(words))
             or set()
         )
+
+    def _named_together(self, text: str) -> set[str]:
+        """Ids of several diagnoses in one text ("CRVO with drusen"), empty unless all are known."""
+        parts = [part for part in _JOINED.split(text) if part.strip()]
+        found = [self._known(part) for part in parts]
+        return set().union(*found) if len(parts) > 1 and all(len(one) == 1 for one in found) else set()
 
     def _simpler(self, text: str) -> Iterable[str]:
         """The text without laterality, and without brackets where these only repeat or say "unspecified"."""
@@ -179,7 +183,10 @@ class Resolver:
         outer = self._known(outside)
         for part in inside:
             words = fold_words(part)
-            if not _SETTING_ASIDE.issuperset(words) and not (outer and self._known(part) & outer):
+            repeats = outer and (
+                self._known(part) & outer or all(self._words[id].issuperset(words) for id in outer)
+            )
+            if not repeats and not _SETTING_ASIDE.issuperset(words):
                 return
         yield outside
 
@@ -190,7 +197,7 @@ class Resolver:
             return None
         changed = False
         for position, part in enumerate(parts):
-            found = self._abbreviations.get(_abbreviation_key(part), set()) if len(part) > 1 else set()
+            found = self._abbreviated(part) if len(part) > 1 else set()
             if len(found) == 1 and fold_words(part)[0] not in self._known_words:
                 parts[position] = self._diseases[next(iter(found))].name
                 changed = True
@@ -203,10 +210,10 @@ class Resolver:
             return set()
         choices: list[list[tuple[str, int]]] = []
         for position in unknown:
-            corrections = self._corrections(words[position])
-            if not corrections:
+            near = corrections(words[position], self._vocabulary)
+            if not near:
                 return set()
-            choices.append(corrections)
+            choices.append(near)
         best: dict[int, set[str]] = {}
         for combination in product(*choices):
             edits = sum(cost for _, cost in combination)
@@ -225,18 +232,6 @@ class Resolver:
             if found:
                 best.setdefault(edits, set()).update(found)
         return best[min(best)] if best else set()
-
-    def _corrections(self, word: str) -> list[tuple[str, int]]:
-        """Known words near enough: no edit below 4 letters, 1 up to 8 letters, 2 from 9."""
-        allowed = 0 if len(word) < 4 else 1 if len(word) < 9 else 2
-        if not allowed or not word.isalpha():
-            return []
-        near = process.extract(word, self._vocabulary, scorer=OSA.distance, score_cutoff=allowed, limit=6)
-        return [
-            (known, int(cost))
-            for known, cost, _ in near
-            if len(known) > 3 and known[0] == word[0] and not _other_meaning(word, known)
-        ]
 
     def _corrected_chinese(self, joined: str) -> set[str]:
         """Ids of Chinese terms of six or more signs that differ in one character which no term contains."""
@@ -275,14 +270,3 @@ def _family(words: tuple[str, ...]) -> str:
                 break
         words = (*words[:-1], last) if last else words[:-1]
     return "".join(words)
-
-
-def _other_meaning(word: str, known: str) -> bool:
-    """Whether two words differ in a medical affix: retinosis is not retinitis."""
-    for affixes, has in ((_SUFFIXES, str.endswith), (_PREFIXES, str.startswith)):
-        first, second = (
-            next((affix for affix in affixes if has(text, affix)), None) for text in (word, known)
-        )
-        if first is not None and second is not None and first != second:
-            return True
-    return False

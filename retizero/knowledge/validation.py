@@ -189,7 +189,7 @@ def _descriptions(entries: list[Entry]) -> Iterator[str]:
                 yield f"{where}: the description {text[:50]!r}... is also in {owners[folded]}"
             owners.setdefault(folded, where)
             if not 30 <= len(text) <= MAX_DESCRIPTION:
-                yield f"{where}: the description {text[:50]!r}... has {len(text)} characters, not 30 to {MAX_DESCRIPTION}"
+                yield f"{where}: {text[:50]!r}... has {len(text)} signs, not 30 to {MAX_DESCRIPTION}"
             if text.rstrip().endswith("."):
                 yield f"{where}: the description {text[:50]!r}... ends with a full stop"
 
@@ -251,7 +251,7 @@ def _label_sets(entries: list[Entry], path: Path) -> Iterator[str]:
             yield f"{where}: {id} is listed twice"
         if not raw["nested"]:
             for child, parent in nested_pairs(ids, catalogue):
-                yield f"{where}: {child} and its parent {parent} are both in it; choose one or set nested: true"
+                yield f"{where}: {child} and its parent {parent} are both in it; take one or set nested: true"
 
 
 def main(groups: list[str], write: Callable[[str], object] = print) -> int:
