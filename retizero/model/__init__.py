@@ -1,6 +1,6 @@
 """Image tower, text tower, dual encoder; reading and writing checkpoints; the registry of known models."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["DualEncoder", "ModelError", "ModelIdentity", "ModelInfo", "known_models", "load_model"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load what needs torch only when it is asked for."""
     if name in ("ModelInfo", "known_models", "load_model"):
         from retizero.model import registry

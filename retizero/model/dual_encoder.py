@@ -58,7 +58,9 @@ class DualEncoder:
         self._towers: Any = towers
         self._tokenizer = tokenizer
         self._context_length = context_length
-        self._lock = threading.Lock()  # one forward pass at a time: more would only share the same cores or device
+        self._lock = (
+            threading.Lock()
+        )  # one forward pass at a time: more would only share the same cores or device
 
     @property
     def logit_scale(self) -> float:
@@ -88,8 +90,8 @@ class DualEncoder:
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed prompts.
 
-        Prompts of equal length are computed together, so that no prompt is ever padded and its embedding does not
-        depend on the others in the call.
+        Prompts of equal length are computed together, so that no prompt is ever padded and its embedding does
+        not depend on the others in the call.
 
         Args:
             texts: Prompts, any English text; longer ones than the tower reads are cut.

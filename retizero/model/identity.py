@@ -15,7 +15,7 @@ _REQUIRED = ("id", "title", "architecture", "embed_dim", "preprocess", "weights_
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Everything that decides what a model answers, saved as JSON beside the weights and copied into every result.
+    """Everything that decides what a model answers; saved beside the weights, copied into every result.
 
     Attributes:
         id: Short name, e.g. ``retizero-mini``.

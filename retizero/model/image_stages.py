@@ -15,7 +15,7 @@ class ImageStages:
 
     Args:
         visual: open_clip's ``TimmModel``; its parameters are shared, nothing is copied.
-        frozen: How many of the seven stages belong to the front; 7 leaves only the head convolution and projection.
+        frozen: How many of the seven stages belong to the front; 7 leaves only the head.
     """
 
     def __init__(self, visual: nn.Module, frozen: int) -> None:
@@ -24,7 +24,11 @@ class ImageStages:
         trunk = cast(Any, visual).trunk
         self.front = nn.Sequential(trunk.conv_stem, trunk.bn1, *list(trunk.blocks)[:frozen])
         self.back = nn.Sequential(
-            *list(trunk.blocks)[frozen:], trunk.conv_head, trunk.bn2, trunk.global_pool, cast(Any, visual).head
+            *list(trunk.blocks)[frozen:],
+            trunk.conv_head,
+            trunk.bn2,
+            trunk.global_pool,
+            cast(Any, visual).head,
         )
 
     @torch.no_grad()

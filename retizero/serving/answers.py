@@ -38,12 +38,12 @@ class Classification:
 
     Attributes:
         gate: What the gate says; ``predictions`` is empty where it says ``not_fundus``.
-        predictions: Most probable first; probabilities sum to 1 over the whole candidate list, of which these are
-            the first ``top_k``.
+        predictions: Most probable first; probabilities sum to 1 over the whole candidate list, of which these
+            are the first ``top_k``.
         conformal_set: Ids, most probable first, that contain the true label with probability ``coverage`` on
             photographs like those of the calibration; empty where the candidate list was not calibrated.
         coverage: What ``conformal_set`` promises, None where it is empty.
-        uncertainty: Dirichlet uncertainty u = K / S in 0..1 over this candidate list, None without predictions.
+        uncertainty: Dirichlet uncertainty u = K / S in 0..1 over this candidate list, None if not answered.
         model: Who answered.
     """
 
@@ -63,7 +63,8 @@ class Classification:
                 "reason": self.gate.reason,
             },
             "predictions": [
-                {"id": each.id, "label": each.label, "probability": each.probability} for each in self.predictions
+                {"id": each.id, "label": each.label, "probability": each.probability}
+                for each in self.predictions
             ],
             "conformal_set": list(self.conformal_set),
             "coverage": self.coverage,

@@ -41,7 +41,8 @@ def measure(image: NDArray[np.uint8]) -> Appearance:
     height, width = image.shape[:2]
     scale = _SIDE / max(height, width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
     field = field_of_view(small)
     inside = _inside(field, small.shape[:2])
     light = small.astype(np.float32) / 255

@@ -76,7 +76,7 @@ def is_calibrated_for(conformal: Mapping[str, Any] | None, ids: Sequence[str]) -
 
 
 def dirichlet_uncertainty(logits: Floats) -> NDArray[np.float64]:
-    """u = K / S of the Dirichlet with evidence softplus(logits), (N,), in 0..1 (method.md).
+    """Uncertainty K / S of the Dirichlet with evidence softplus(logits), (N,), in 0..1 (method.md).
 
     >>> round(float(dirichlet_uncertainty(np.array([[2.0, -1.0, 0.5]]))[0]), 6)
     0.467707

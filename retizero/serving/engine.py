@@ -92,7 +92,8 @@ class Engine:
             raise ModelError("The list of candidate labels is empty.")
         if image_embeddings.ndim != 2 or image_embeddings.shape[1] != self.identity.embed_dim:
             raise ModelError(
-                f"{self.identity.id} compares embeddings (N, {self.identity.embed_dim}), not {image_embeddings.shape}."
+                f"{self.identity.id} compares embeddings (N, {self.identity.embed_dim}), "
+                f"not {image_embeddings.shape}."
             )
         cosines = image_embeddings.astype(np.float64) @ self.label_embeddings(labels).astype(np.float64).T
         return np.asarray(self.model.logit_scale * cosines)
@@ -107,14 +108,16 @@ class Engine:
         """Conformal sets of rows of ``similarity``, and the coverage they promise.
 
         Returns:
-            One tuple of ids per row, most probable first, and the coverage; empty tuples and None when the model
-            was not calibrated for exactly these candidates.
+            One tuple of ids per row, most probable first, and the coverage; empty tuples and None when the
+            model was not calibrated for exactly these candidates.
         """
         conformal = self.identity.conformal
         if conformal is None or not is_calibrated_for(conformal, labels.ids):
             return tuple(() for _ in probabilities), None
         members = conformal_members(probabilities, float(conformal["threshold"]))
-        return tuple(tuple(labels.ids[column] for column in row) for row in members), float(conformal["coverage"])
+        return tuple(tuple(labels.ids[column] for column in row) for row in members), float(
+            conformal["coverage"]
+        )
 
     def classify(self, image: NDArray[np.uint8], labels: LabelSet, top_k: int = 5) -> Classification:
         """Rank candidate labels for one photograph.

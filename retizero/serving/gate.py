@@ -1,7 +1,7 @@
 """Before any answer: is this a colour fundus photograph, and a usable one?
 
-A picture is compared with real photographs by the Mahalanobis distance of its appearance. The reference beside this
-file is made by ``retizero train gate``; its limits, and the rates measured with them, are in the model card.
+A picture is compared with real photographs by the Mahalanobis distance of its appearance. The reference
+beside this file is made by ``retizero train gate``; the rates measured with it are in the model card.
 """
 
 from __future__ import annotations

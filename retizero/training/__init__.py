@@ -1,0 +1,1 @@
+"""Losses, the train loop, pretraining, calibration."""

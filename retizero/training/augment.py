@@ -1,4 +1,4 @@
-"""Random views of a photograph: geometry and colour, in 0..1 before normalising, seeded per photograph and view."""
+"""Random views of a photograph: geometry and colour, in 0..1 before normalising, seeded per view."""
 
 from __future__ import annotations
 

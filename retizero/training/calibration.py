@@ -1,4 +1,4 @@
-"""Fit temperature and conformal threshold on validation photographs and write them into a model's identity."""
+"""Fit temperature and conformal threshold on validation photographs; write them into a model's identity."""
 
 from __future__ import annotations
 

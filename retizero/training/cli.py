@@ -1,4 +1,4 @@
-"""``retizero train ...``"""
+"""The commands ``retizero train ...``."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ def train() -> None:
 @app.command()
 def pretrain(
     config: Annotated[Path, typer.Option(help="YAML file with the settings of the run.")],
-    manifest: Annotated[Path, typer.Option(help="CSV with image, label, split and optionally labels_all, group.")],
-    out: Annotated[Path | None, typer.Option(help="Model folder, instead of the one in the configuration.")] = None,
+    manifest: Annotated[
+        Path, typer.Option(help="CSV with image, label, split and optionally labels_all, group.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Model folder, instead of the one in the configuration.")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Train image and text towers to meet, calibrate, and write a model folder."""
@@ -41,7 +45,9 @@ def pretrain(
 @app.command()
 def gate(
     manifest: Annotated[Path, typer.Option(help="CSV with image, label and split.")],
-    out: Annotated[Path | None, typer.Option(help="Reference file, instead of the one that the gate reads.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Reference file, instead of the one that the gate reads.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seeds the borderless crops.")] = 0,
 ) -> None:
     """Measure what fundus photographs look like, for the gate that answers come behind."""

@@ -126,7 +126,7 @@ def read_config(path: Path) -> PretrainConfig:
     return PretrainConfig(**_known(values, PretrainConfig, str(path)))
 
 
-def _known(values: dict[str, Any], kind: Any, where: str) -> dict[str, Any]:
+def _known(values: dict[str, Any], kind: type[Any], where: str) -> dict[str, Any]:
     names = {entry.name: entry.type for entry in fields(kind)}
     if unknown := sorted(set(values) - set(names)):
         raise ConfigError(f"{where}: unknown settings {', '.join(unknown)}.")

@@ -1,7 +1,7 @@
 """Activations of the frozen image stages for several views of every photograph, computed once, kept on disk.
 
-Training the later stages then costs a fraction of a full forward pass, which is what makes it possible on two CPU
-cores.
+Training the later stages then costs a fraction of a full forward pass, which is what makes it possible on two
+CPU cores.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def _write(
         for number, batch in enumerate(tqdm(batches, desc="activations", mininterval=10)):
             pixels = np.concatenate(following.result())
             if number + 1 < len(batches):
-                following = pool.submit(lambda batch: [prepare(index) for index in batch], batches[number + 1])
+                following = pool.submit(
+                    lambda batch: [prepare(index) for index in batch], batches[number + 1]
+                )
             out = stages.activations(torch.from_numpy(pixels)).to(torch.float16).contiguous().numpy()
             if store is None:
                 shape = (len(rows), views, *out.shape[1:])
@@ -95,7 +97,12 @@ def _key(
     seed: int,
 ) -> str:
     digest = hashlib.sha256()
-    settings = [preprocess.to_dict(), asdict(augmentation) if views > 1 else None, views, seed if views > 1 else None]
+    settings = [
+        preprocess.to_dict(),
+        asdict(augmentation) if views > 1 else None,
+        views,
+        seed if views > 1 else None,
+    ]
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for row in rows:
         status = row.image.stat()

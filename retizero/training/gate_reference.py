@@ -14,7 +14,10 @@ from retizero.data import field_of_view, read_image, read_manifest
 from retizero.serving.appearance import Appearance, measure
 from retizero.serving.gate import GateReference
 
-LIMIT, LIMIT_WITHOUT_FIELD = 50.0, 25.0  # squared distances, chosen on validation photographs and natural pictures
+LIMIT, LIMIT_WITHOUT_FIELD = (
+    50.0,
+    25.0,
+)  # squared distances, chosen on validation photographs and natural pictures
 _SHRINKAGE = 0.05
 _EVERY = 4  # one in so many training photographs is measured
 _POOR = 0.02  # of the training photographs count as poor
@@ -30,7 +33,9 @@ def fit_reference(manifest: Path, seed: int = 0) -> GateReference:
         image = read_image(row.image)
         whole.append(measure(image))
         cropped.append(measure(borderless(image, rng.uniform(0.6, 0.97))))
-    drawn = [measure(phantom.render(label, number, size=384)) for label in phantom.LABELS for number in range(3)]
+    drawn = [
+        measure(phantom.render(label, number, size=384)) for label in phantom.LABELS for number in range(3)
+    ]
     numbers = np.array([each.numbers for each in [*whole, *cropped[::2], *drawn]])
     mean, scale = numbers.mean(axis=0), numbers.std(axis=0)
     covariance = np.cov(((numbers - mean) / scale).T) + _SHRINKAGE * np.eye(len(mean))

@@ -54,7 +54,7 @@ class Prompts:
 
 
 def training_prompts(labels: LabelSet, catalogue: Catalogue, style: str, template: str) -> Prompts:
-    """Collect prompts of the set's labels, as the set and as the catalogue word them, then of all other diseases.
+    """Collect prompts of the set's labels, as set and catalogue word them, then of all other diseases.
 
     Besides the prompts used at test time every synonym is a prompt, so that the wording matters less.
     """

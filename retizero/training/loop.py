@@ -169,7 +169,9 @@ def _step_loss(
     diseases = int(prompts.owner.max()) + 1
     prototypes = prompts.prototypes(learner, diseases)
     target = prototype_targets(labels, primary, weights.smoothing, weights.secondary)
-    loss = loss + weights.prototype * soft_cross_entropy(scale * image_embeddings @ prototypes[:count].T, target)
+    loss = loss + weights.prototype * soft_cross_entropy(
+        scale * image_embeddings @ prototypes[:count].T, target
+    )
     if weights.text:
         some = torch.from_numpy(rng.integers(0, len(prompts.owner), 256))
         logits = scale * learner.texts(prompts.features[some]) @ prototypes.T
@@ -195,7 +197,7 @@ def prototype_targets(labels: Tensor, primary: Tensor, smoothing: float, seconda
 
 
 def warmup_then_cosine(steps: int, warmup: float) -> Callable[[int], float]:
-    """Factor of the learning rate by step: linear rise, then a cosine that reaches zero with the last step."""
+    """Factor of the learning rate by step: linear rise, then a cosine that ends at zero."""
     rise = max(1, round(steps * warmup))
 
     def factor(step: int) -> float:
@@ -215,9 +217,7 @@ def _draws(
     yield from order.reshape(steps, config.batch)
 
 
-def _views(
-    activations: NDArray[np.float16], picked: NDArray[np.int64], rng: np.random.Generator
-) -> Tensor:
+def _views(activations: NDArray[np.float16], picked: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
     """One random view of each photograph, mirrored half of the time."""
     views = rng.integers(0, activations.shape[1], len(picked))
     chosen = torch.from_numpy(activations[picked, views].astype(np.float32))
@@ -228,7 +228,7 @@ def _views(
 def _sampled_labels(
     images: TrainingImages, picked: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Which label each caption speaks of: the primary one mostly, a further one of the photograph sometimes."""
+    """Which label each caption speaks of: mostly the primary one, sometimes a further one."""
     spoken = images.primary[picked].copy()
     for row, index in enumerate(picked):
         further = np.flatnonzero(images.labels[index])

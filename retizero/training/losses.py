@@ -1,4 +1,4 @@
-"""Losses of image-text training: contrastive, label prototypes, and the evidential term of the RetiZero paper.
+"""Losses of image-text training: contrastive, label prototypes, and RetiZero's evidential term.
 
 Logits are ``exp(s) T I^T``: row i holds text i against every image. All arithmetic is float32 or wider.
 """
@@ -15,9 +15,9 @@ def clip_loss(logits_per_text: Tensor, positives: Tensor | None = None) -> Tenso
 
     Args:
         logits_per_text: (N, M).
-        positives: (N, M) of 0 and 1: which image shows what which text says. None means the diagonal. With several
-            positives in a row the target is spread evenly over them, so that an identical caption in the batch is
-            not a false negative (Yang et al. 2022, UniCL).
+        positives: (N, M) of 0 and 1: which image shows what which text says. None means the diagonal. With
+            several positives in a row the target is spread evenly over them, so that an identical caption in
+            the batch is not a false negative (Yang et al. 2022, UniCL).
 
     Returns:
         Scalar.
@@ -31,7 +31,7 @@ def clip_loss(logits_per_text: Tensor, positives: Tensor | None = None) -> Tenso
 
 
 def soft_cross_entropy(logits: Tensor, weight: Tensor) -> Tensor:
-    """Cross entropy with targets proportional to non-negative weights (N, K); rows without weight do not count."""
+    """Cross entropy with targets proportional to weights (N, K) >= 0; rows without weight do not count."""
     logits = _wide(logits)
     total = weight.sum(dim=1, keepdim=True)
     target = weight / total.clamp_min(torch.finfo(logits.dtype).tiny)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,8 +53,9 @@ def pretrain(config: PretrainConfig, manifest: Path) -> tuple[ModelIdentity, lis
     prompts = training_prompts(labels, catalogue, config.prompt_style, config.template)
 
     out = Path(config.out)
+    work = out.with_name(f"{out.name}.partial")
     start = starting_towers(
-        out, prompts.texts, config.frequent_pieces, config.embed_dim, config.size, config.drop
+        work, prompts.texts, config.frequent_pieces, config.embed_dim, config.size, config.drop
     )
     towers = cast(Any, start.towers).to(memory_format=torch.channels_last)
     stages = ImageStages(towers.visual, config.frozen_stages)
@@ -72,19 +74,38 @@ def pretrain(config: PretrainConfig, manifest: Path) -> tuple[ModelIdentity, lis
     learner = Learner(stages.back, towers.text.proj, towers.logit_scale)
     evaluate = validation(val_activations, val_primary, features, len(labels))
     history = train(learner, images, features, config, evaluate, _tell)
-    write_model(out, start, config, preprocess)
-    return calibrate(out, val_rows, val_primary, labels, "val"), history
+    write_model(work, start, config, preprocess)
+    identity = calibrate(work, val_rows, val_primary, labels, "val")
+    move_into_place(work, out)
+    return identity, history
+
+
+def move_into_place(work: Path, out: Path) -> None:
+    """Move a finished model folder's files over an older one, which stays whole until then."""
+    for path in sorted(work.rglob("*")):
+        if path.is_file():
+            target = out / path.relative_to(work)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+    shutil.rmtree(work)
 
 
 def text_features(text: nn.Module, tokenizer: Tokenizer, prompts: Sequence[str]) -> Tensor:
     """Mean-pooled states of the frozen text tower, (P, F) float32; each prompt computed without padding."""
     tower = cast(Any, text).eval()
-    rows = []
-    with torch.inference_mode():
-        for encoding in tokenizer.encode_batch(list(prompts)):
-            ids = torch.tensor([encoding.ids])
-            rows.append(tower.transformer(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state.mean(1))
-    return torch.cat(rows).clone()
+    tokens = [encoding.ids for encoding in tokenizer.encode_batch(list(prompts))]
+    features = torch.empty(len(tokens), tower.config.hidden_size)
+    for length in sorted({len(ids) for ids in tokens}):
+        alike = [index for index, ids in enumerate(tokens) if len(ids) == length]
+        for start in range(0, len(alike), 64):
+            part = alike[start : start + 64]
+            ids = torch.tensor([tokens[index] for index in part])
+            with torch.no_grad():
+                states = tower.transformer(
+                    input_ids=ids, attention_mask=torch.ones_like(ids)
+                ).last_hidden_state
+            features[part] = states.mean(dim=1)
+    return features
 
 
 def validation(
@@ -104,7 +125,11 @@ def validation(
         recalls = [hit[primary == label, 0].mean() for label in np.unique(primary)]
         top = {f"top{k}": float(hit[:, :k].any(axis=1).mean()) for k in (1, 3, 5)}
         balanced = float(np.mean(recalls))
-        return {**top, "balanced": balanced, "score": (top["top1"] + top["top3"] + top["top5"] + balanced) / 4}
+        return {
+            **top,
+            "balanced": balanced,
+            "score": (top["top1"] + top["top3"] + top["top5"] + balanced) / 4,
+        }
 
     return evaluate
 
@@ -126,7 +151,9 @@ def write_model(
         trained_on=config.trained_on,
         licence=config.licence,
     )
-    return write_open_clip_folder(out, start.towers, start.config, start.text_config, start.tokenizer, identity)
+    return write_open_clip_folder(
+        out, start.towers, start.config, start.text_config, start.tokenizer, identity
+    )
 
 
 def _tell(line: str) -> None:

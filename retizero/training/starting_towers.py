@@ -18,7 +18,8 @@ from retizero.model.starting_weights import load_efficientnet_lite2, minilm_fold
 from retizero.model.vocabulary import kept_pieces, pruned_tokenizer
 
 CONTEXT_LENGTH = 77
-_EMBEDDINGS = "embeddings.word_embeddings.weight"
+POSITIONS = 128  # of the encoder's 512; prompts are cut at 77
+_EMBEDDINGS, _POSITIONS = "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,20 @@ def starting_towers(
     pieces = kept_pieces(full, texts, frequent_pieces)
     tokenizer = pruned_tokenizer(full, pieces)
     original = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    kept = ("hidden_act", "hidden_size", "intermediate_size", "layer_norm_eps", "max_position_embeddings",
-            "model_type", "num_attention_heads", "num_hidden_layers", "type_vocab_size", "initializer_range")
+    kept = (
+        "hidden_act",
+        "hidden_size",
+        "intermediate_size",
+        "layer_norm_eps",
+        "model_type",
+        "num_attention_heads",
+        "num_hidden_layers",
+        "type_vocab_size",
+        "initializer_range",
+    )
     text_config = {
         **{name: original[name] for name in kept},
+        "max_position_embeddings": POSITIONS,
         "pad_token_id": 0,
         "vocab_size": len(pieces),
         "attention_probs_dropout_prob": 0.0,
@@ -82,11 +93,12 @@ def starting_towers(
         },
     }
     towers = build_towers(config, folder)
-    _fill(cast(Any, towers), source, full, pieces)
+    _fill(towers, source, full, pieces)
     return StartingTowers(towers, config, text_config, tokenizer)
 
 
-def _fill(towers: Any, source: Path, full: Tokenizer, pieces: list[str]) -> None:
+def _fill(network: nn.Module, source: Path, full: Tokenizer, pieces: list[str]) -> None:
+    towers = cast(Any, network)
     load_efficientnet_lite2(towers.visual.trunk)
     stored = load_file(source / "model.safetensors")
     weights: dict[str, Tensor] = {
@@ -95,4 +107,5 @@ def _fill(towers: Any, source: Path, full: Tokenizer, pieces: list[str]) -> None
         if not name.startswith("pooler.") and name != "embeddings.position_ids"
     }
     weights[_EMBEDDINGS] = weights[_EMBEDDINGS][torch.tensor([full.token_to_id(piece) for piece in pieces])]
+    weights[_POSITIONS] = weights[_POSITIONS][:POSITIONS]
     towers.text.transformer.load_state_dict(weights, strict=True)

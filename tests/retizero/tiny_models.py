@@ -45,7 +45,12 @@ def write_tiny_model(folder, id="tiny", seed=0, **identity):
     text_config = {**TEXT_CONFIG, "vocab_size": tokenizer.get_vocab_size()}
     config = {
         "embed_dim": 16,
-        "vision_cfg": {"timm_model_name": "test_efficientnet", "timm_pool": "avg", "timm_proj": "linear", "image_size": 64},
+        "vision_cfg": {
+            "timm_model_name": "test_efficientnet",
+            "timm_pool": "avg",
+            "timm_proj": "linear",
+            "image_size": 64,
+        },
         "text_cfg": {
             "hf_model_name": TEXT,
             "hf_tokenizer_name": TEXT,

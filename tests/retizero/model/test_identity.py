@@ -7,7 +7,13 @@ import pytest
 from retizero.model import ModelError, ModelIdentity
 
 IDENTITY = ModelIdentity(
-    id="m", title="视网膜", architecture="a", embed_dim=4, preprocess={"size": 8}, weights_sha256="0" * 64, conformal={"n": 3}
+    id="m",
+    title="视网膜",
+    architecture="a",
+    embed_dim=4,
+    preprocess={"size": 8},
+    weights_sha256="0" * 64,
+    conformal={"n": 3},
 )
 
 
@@ -19,7 +25,13 @@ def test_json_brings_the_same_identity_back():
 
 
 @pytest.mark.parametrize(
-    "change", [{"temperature": 2.0}, {"template": "{label}"}, {"weights_sha256": "1" * 64}, {"preprocess": {"size": 9}}]
+    "change",
+    [
+        {"temperature": 2.0},
+        {"template": "{label}"},
+        {"weights_sha256": "1" * 64},
+        {"preprocess": {"size": 9}},
+    ],
 )
 def test_whatever_changes_an_answer_changes_the_fingerprint(change):
     assert replace(IDENTITY, **change).fingerprint != IDENTITY.fingerprint
@@ -27,7 +39,12 @@ def test_whatever_changes_an_answer_changes_the_fingerprint(change):
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("{", "not valid JSON"), ("[]", "JSON object"), ('{"id": "m"}', "lacks: title"), ('{"idd": 1}', "unknown fields: idd")],
+    [
+        ("{", "not valid JSON"),
+        ("[]", "JSON object"),
+        ('{"id": "m"}', "lacks: title"),
+        ('{"idd": 1}', "unknown fields: idd"),
+    ],
 )
 def test_a_damaged_identity_is_refused_with_one_sentence(text, sentence):
     with pytest.raises(ModelError, match=sentence):

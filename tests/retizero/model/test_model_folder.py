@@ -80,8 +80,14 @@ def rewritten(folder, tmp_path, change):
     [
         (lambda t: t.pop("visual.head.proj.weight"), r"missing: visual\.head\.proj\.weight"),
         (lambda t: t.update(extra=torch.zeros(1)), "unexpected: extra"),
-        (lambda t: t.update({"logit_bias_2": t.pop("logit_scale")}), "missing: logit_scale; unexpected: logit_bias_2"),
-        (lambda t: t.update({"text.proj.weight": torch.zeros(3, 3)}), r"wrong shape: text\.proj\.weight \(3, 3\)"),
+        (
+            lambda t: t.update({"logit_bias_2": t.pop("logit_scale")}),
+            "missing: logit_scale; unexpected: logit_bias_2",
+        ),
+        (
+            lambda t: t.update({"text.proj.weight": torch.zeros(3, 3)}),
+            r"wrong shape: text\.proj\.weight \(3, 3\)",
+        ),
     ],
 )
 def test_a_tensor_that_does_not_fit_is_refused_by_name(folder, tmp_path, change, sentence):

@@ -41,7 +41,9 @@ def test_conformal_sets_cover_new_rows_as_promised():
 def test_the_threshold_is_the_hand_worked_order_statistic():
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.3, 0.7]])
     truth = np.zeros(4, int)
-    assert conformal_threshold(probabilities, truth, 0.6) == pytest.approx(0.4)  # ceil(5 * .6) = 3rd of .1 .2 .4 .7
+    assert conformal_threshold(probabilities, truth, 0.6) == pytest.approx(
+        0.4
+    )  # ceil(5 * .6) = 3rd of .1 .2 .4 .7
     assert conformal_threshold(probabilities, truth, 0.9) == np.inf  # ceil(4.5) = 5 > 4
 
 
@@ -53,7 +55,12 @@ def test_a_set_is_never_empty_and_most_probable_first():
 def test_uncertainty_has_the_golden_value_and_falls_with_evidence():
     golden = np.array([[2.0, -1.0, 0.5]])
     assert float(dirichlet_uncertainty(golden)[0]) == pytest.approx(0.467707, abs=5e-7)
-    assert dirichlet_uncertainty(golden + 5)[0] < dirichlet_uncertainty(golden)[0] < dirichlet_uncertainty(golden - 50)[0] <= 1
+    assert (
+        dirichlet_uncertainty(golden + 5)[0]
+        < dirichlet_uncertainty(golden)[0]
+        < dirichlet_uncertainty(golden - 50)[0]
+        <= 1
+    )
 
 
 def test_a_calibration_belongs_to_its_candidates_in_any_order_only():

@@ -52,7 +52,12 @@ def accuracy_of(images, prompts):
 def test_training_lowers_the_loss_and_learns_the_labels():
     images, prompts = tiny_problem()
     history = train(
-        tiny_learner(), images, prompts, tiny_config(head_learning_rate=0.05), accuracy_of(images, prompts), lambda _: None
+        tiny_learner(),
+        images,
+        prompts,
+        tiny_config(head_learning_rate=0.05),
+        accuracy_of(images, prompts),
+        lambda _: None,
     )
     assert history[-1]["loss"] < history[0]["loss"]
     assert history[-1]["score"] > 0.9

@@ -68,7 +68,9 @@ def test_identical_captions_are_not_negatives_of_each_other():
 
 def test_soft_cross_entropy_agrees_with_torch_and_skips_rows_without_weight():
     weight = torch.tensor([[2.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]], dtype=torch.float64)
-    expected = cross_entropy(GOLDEN[[0, 2]], torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64))
+    expected = cross_entropy(
+        GOLDEN[[0, 2]], torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
+    )
     assert float(soft_cross_entropy(GOLDEN, weight)) == pytest.approx(float(expected), abs=1e-12)
 
 
