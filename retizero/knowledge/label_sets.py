@@ -44,7 +44,7 @@ class LabelSet:
 
 def label_sets() -> tuple[str, ...]:
     """The names of the sets that come with the package, "all" last."""
-    return (*read_label_sets(), "all")
+    return (*_packaged(), "all")
 
 
 def label_set(name: str, catalogue: Catalogue | None = None) -> LabelSet:
@@ -52,7 +52,7 @@ def label_set(name: str, catalogue: Catalogue | None = None) -> LabelSet:
     catalogue = catalogue or load_catalogue()
     if name == "all":
         return _everything(catalogue)
-    sets = read_label_sets()
+    sets = _packaged()
     if name not in sets:
         raise UnknownLabelSet(f"There is no label set {name!r}; there are {', '.join(label_sets())}.")
     return _build(name, sets[name], catalogue)
@@ -90,13 +90,17 @@ def nested_pairs(ids: tuple[str, ...], catalogue: Catalogue) -> tuple[tuple[str,
     )
 
 
-@lru_cache(maxsize=4)
 def read_label_sets(path: Path = LABEL_SETS) -> dict[str, Any]:
     """The sets as they stand in their file; raises CatalogueError when it is broken."""
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise CatalogueError(f"The file {path.name} must map names of label sets to their contents.")
     return content
+
+
+@lru_cache(maxsize=1)
+def _packaged() -> dict[str, Any]:
+    return read_label_sets()
 
 
 def _build(name: str, raw: dict[str, Any], catalogue: Catalogue) -> LabelSet:

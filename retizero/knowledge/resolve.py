@@ -8,6 +8,7 @@ become a real one, and one real word is never changed into another.
 """
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -253,7 +254,7 @@ class Resolver:
 
 def _abbreviation_key(text: str) -> str:
     """Abbreviations are compared whole, without signs and case: "C.R.V.O." and "crvo" are CRVO."""
-    return re.sub(r"[\s.\-‐–/]", "", text).upper()
+    return re.sub(r"[\s.\-‐–/]", "", unicodedata.normalize("NFKC", text)).upper()
 
 
 def _family(words: tuple[str, ...]) -> str:

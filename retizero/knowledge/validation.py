@@ -118,21 +118,21 @@ def _unique_ids(entries: list[Entry]) -> Iterator[str]:
 
 
 def _terms(entries: list[Entry]) -> Iterator[str]:
-    """A name, synonym or misspelling belongs to one entry, once, whatever its spelling."""
+    """A name, synonym or misspelling belongs to one entry, once, whatever its spelling; so does an id."""
     owners: dict[str, tuple[Entry, str]] = {}
     for entry in entries:
-        for field in ("name", "name_zh", "synonyms", "synonyms_zh", "misspellings"):
+        for field in ("name", "name_zh", "synonyms", "synonyms_zh", "misspellings", "id"):
             value = entry.get(field, [])
             for term in [value] if isinstance(value, str) else value:
                 folded = key(term)
+                other, first = owners.get(folded, (None, ""))
                 if not folded:
                     yield f"{_where(entry)}: the term {term!r} has no letters"
-                elif folded in owners:
-                    other, first = owners[folded]
-                    whose = "itself" if other is entry else f"{_where(other)}"
-                    yield f"{_where(entry)}: {field} {term!r} is the same term as {first!r} of {whose}"
-                else:
+                elif other is None:
                     owners[folded] = (entry, term)
+                elif other is not entry or field != "id":
+                    whose = "itself" if other is entry else _where(other)
+                    yield f"{_where(entry)}: {field} {term!r} is the same term as {first!r} of {whose}"
         if len(set(map(str.upper, entry["abbreviations"]))) < len(entry["abbreviations"]):
             yield f"{_where(entry)}: an abbreviation is listed twice"
 
