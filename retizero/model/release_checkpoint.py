@@ -81,7 +81,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(_HARMLESS):
             values = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except Exception as error:  # garbage read as pickle fails in any way: IndexError, KeyError, UnpicklingError
+    except Exception as error:  # garbage read as a pickle fails in any way
         raise ModelError(f"{path.name} is not a PyTorch checkpoint that can be read safely.") from error
     if not isinstance(values, dict):
         raise ModelError(
