@@ -11,6 +11,7 @@ import torch
 from retizero.model.dual_encoder import DualEncoder
 from retizero.model.errors import ModelError
 from retizero.model.open_clip_folder import CONFIG, read_open_clip_folder
+from retizero.model.retizero.folder import is_retizero_folder, read_retizero_folder
 
 _EMBEDDED = Path(__file__).resolve().parents[2] / "models"
 _LOCAL = "local-dir:"
@@ -58,15 +59,16 @@ _KNOWN = (
         "retizero",
         "RetiZero (Nature Communications 2025): ViT-L/16 with LoRA + Bio_ClinicalBERT",
         "none stated by the authors; starts from RETFound (CC BY-NC 4.0), so non-commercial at best",
-        "RetiZero.pth, 1.65 GB, linked in the README of github.com/LooKing9218/RetiZero",
-        ("RetiZero.pth", "retizero/RetiZero.pth"),
+        "RetiZero.pth (1.65 GB, linked in the README of github.com/LooKing9218/RetiZero) through "
+        "`retizero models convert RetiZero.pth --out retizero`",
+        ("retizero/config.json",),
     ),
     _Known(
         "flair",
         "FLAIR (Medical Image Analysis 2025): ResNet-50 + BioClinicalBERT for fundus photographs",
         "see the model page",
         "github.com/jusiro/FLAIR",
-        ("flair/model.safetensors", "flair/pytorch_model.bin"),
+        (f"flair/{CONFIG}",),
     ),
     _Known(
         "biomedclip",
@@ -144,12 +146,16 @@ def _find(known: _Known) -> Path | None:
     for folder in [*([Path(extra).expanduser()] if extra else []), _EMBEDDED]:
         for name in known.files:
             if (folder / name).is_file():
-                path = folder / name
-                return path.parent if path.name == CONFIG else path
+                return (folder / name).parent
     return None
 
 
 def _read(path: Path, device: torch.device) -> DualEncoder:
     if path.is_dir() and (path / CONFIG).is_file():
         return read_open_clip_folder(path, device)
-    raise ModelError(f"{path} is not a model folder that can be read: it has no {CONFIG}.")
+    if path.is_dir() and is_retizero_folder(path):
+        return read_retizero_folder(path, device)
+    raise ModelError(
+        f"{path} is not a model folder: it has neither {CONFIG} nor a RetiZero config.json; a checkpoint "
+        "file becomes a folder with `retizero models convert`."
+    )

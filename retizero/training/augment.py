@@ -39,7 +39,8 @@ class Augmentation:
         zoom = scale * side / size
         turn = zoom * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
         turn = turn @ np.diag([mirror, 1.0])
-        shift = middle - turn @ np.array([size / 2, size / 2])
+        # Pixel numbers are those of pixel centres, half a pixel from the edges that sizes measure.
+        shift = middle - 0.5 * max(zoom, 1.0) - turn @ np.array([size / 2 - 0.5, size / 2 - 0.5])
         matrix = np.column_stack([turn, shift])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         view = cv2.warpAffine(_shrunk(square, zoom), _scaled(matrix, zoom), (size, size), flags=flags)

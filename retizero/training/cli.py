@@ -57,3 +57,14 @@ def gate(
     path = out or REFERENCE
     path.write_text(fit_reference(manifest, seed).to_json(), encoding="utf-8")
     typer.echo(str(path))
+
+
+@app.command("gate-rates")
+def gate_rates(
+    manifest: Annotated[Path, typer.Option(help="CSV with image, label and split.")],
+    split: Annotated[str, typer.Option(help="Which photographs to judge.")] = "test",
+) -> None:
+    """Measure how often the gate refuses real photographs and lets others through (needs scikit-image)."""
+    from retizero.training.gate_rates import gate_rates as measured
+
+    print(json.dumps(measured(manifest, split), indent=2))

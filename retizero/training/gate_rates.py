@@ -1,0 +1,139 @@
+"""How often the gate is wrong: real photographs refused, other pictures let through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from retizero import phantom
+from retizero.data import read_image, read_manifest
+from retizero.serving.gate import judge
+from retizero.training.gate_reference import borderless
+
+Picture = NDArray[np.uint8]
+_PICTURES = (
+    "astronaut", "brick", "camera", "cell", "chelsea", "clock", "coffee", "coins", "colorwheel", "grass",
+    "gravel", "horse", "hubble_deep_field", "immunohistochemistry", "logo", "moon", "page", "rocket", "text",
+)  # fmt: skip
+_DRAWN = 20  # of each kind
+
+
+def gate_rates(manifest: Path, split: str, seed: int = 0) -> dict[str, dict[str, float]]:
+    """Return, by kind of picture, how many there are and which fraction the gate refuses or calls poor.
+
+    Kinds: photographs of a split, borderless crops of every third of them, phantoms, scikit-image's bundled
+    pictures whole, cut, and behind a round black mask, and drawings made here.
+    """
+    rng = np.random.default_rng(seed)
+    rows = read_manifest(manifest).where(split).rows
+    photographs = [read_image(row.image) for row in tqdm(rows, desc="photographs", mininterval=10)]
+    natural = list(natural_pictures())
+    kinds = {
+        f"photographs, split {split}": photographs,
+        f"borderless crops, split {split}": [
+            borderless(each, rng.uniform(0.6, 0.97)) for each in photographs[::3]
+        ],
+        "phantoms": [phantom.render(label, 1000 + n, size=384) for label in phantom.LABELS for n in range(3)],
+        "bundled pictures": natural,
+        "parts of bundled pictures": [part for each in natural for part in _parts(each, rng)],
+        "bundled pictures behind a round mask": [_masked(each) for each in natural],
+        "drawings: text pages": [_text_page(rng) for _ in range(_DRAWN)],
+        "drawings: faces": [_face(rng) for _ in range(_DRAWN)],
+        "drawings: layered scans like OCT": [_layers(rng) for _ in range(_DRAWN)],
+        "drawings: circles, flat colours, noise": [
+            draw(rng) for draw in (_circles, _flat, _noise) for _ in range(_DRAWN)
+        ],
+    }
+    rates = {}
+    for kind, pictures in kinds.items():
+        gates = [judge(picture) for picture in pictures]
+        rates[kind] = {
+            "n": len(gates),
+            "refused": float(np.mean([not gate.is_fundus for gate in gates])),
+            "poor_quality": float(np.mean([gate.reason == "poor_quality" for gate in gates])),
+        }
+    return rates
+
+
+def natural_pictures() -> Iterator[Picture]:
+    """scikit-image's bundled pictures that are no fundus photographs, (H, W, 3) uint8."""
+    from skimage import data
+
+    source: Any = data
+    for name in _PICTURES:
+        picture = np.asarray(getattr(source, name)())
+        picture = picture.astype(np.uint8) * 255 if picture.dtype == np.bool_ else picture
+        yield (
+            np.repeat(picture[:, :, None], 3, 2)
+            if picture.ndim == 2
+            else np.ascontiguousarray(picture[:, :, :3])
+        )
+
+
+def _parts(picture: Picture, rng: np.random.Generator) -> Iterator[Picture]:
+    height, width = picture.shape[:2]
+    for _ in range(4):
+        side = int(min(height, width) * rng.uniform(0.4, 0.8))
+        y, x = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
+        yield picture[y : y + side, x : x + side]
+
+
+def _masked(picture: Picture) -> Picture:
+    side = min(picture.shape[:2])
+    square = picture[:side, :side].copy()
+    rows, columns = np.ogrid[:side, :side]
+    square[np.hypot(columns - side / 2, rows - side / 2) > 0.48 * side] = 0
+    return square
+
+
+def _text_page(rng: np.random.Generator) -> Picture:
+    page = np.full((700, 500, 3), int(rng.integers(225, 256)), np.uint8)
+    for line in range(25):
+        words = "".join(rng.choice(list("abcdefghijklmn opqrstuvwxyz"), 34))
+        cv2.putText(page, words, (20, 40 + 26 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (20, 20, 20), 1)
+    return page
+
+
+def _face(rng: np.random.Generator) -> Picture:
+    face = np.full((400, 400, 3), rng.integers(100, 256, 3), np.uint8)
+    skin = tuple(int(rng.integers(low, high)) for low, high in ((180, 250), (130, 200), (100, 160)))
+    cv2.ellipse(face, (200, 200), (120, 160), 0, 0, 360, skin, -1)
+    for x in (155, 245):
+        cv2.circle(face, (x, 165), 14, (40, 30, 30), -1)
+    cv2.ellipse(face, (200, 270), (45, 18), 0, 0, 180, (160, 40, 50), -1)
+    return face
+
+
+def _layers(rng: np.random.Generator) -> Picture:
+    scan = np.full((300, 500), 0.08)
+    columns = np.arange(500)
+    top = 150 + 25 * np.sin(columns / 80 + rng.uniform(0, 6))
+    for layer in range(7):
+        edge = (top + layer * 12 + 3 * np.sin(columns / 30 + layer)).astype(int)
+        for depth in range(6):
+            scan[np.clip(edge + depth, 0, 299), columns] = rng.uniform(0.3, 0.9)
+    grey = ((scan + rng.normal(0, 0.08, scan.shape)).clip(0, 1) * 255).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, 2)
+
+
+def _circles(rng: np.random.Generator) -> Picture:
+    drawing = np.full((400, 500, 3), rng.integers(0, 256, 3), np.uint8)
+    for number in range(12):
+        middle, radius = (int(rng.integers(0, 500)), int(rng.integers(0, 400))), int(rng.integers(5, 120))
+        colour = tuple(int(value) for value in rng.integers(0, 256, 3))
+        cv2.circle(drawing, middle, radius, colour, -1 if number % 2 else 3)
+    return drawing
+
+
+def _flat(rng: np.random.Generator) -> Picture:
+    return np.full((300, 300, 3), rng.integers(0, 256, 3), np.uint8)
+
+
+def _noise(rng: np.random.Generator) -> Picture:
+    return rng.integers(0, 256, (300, 300, 3), dtype=np.uint8)
