@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -25,6 +25,7 @@ from retizero.commands.output import (
     write_report,
 )
 from retizero.commands.services import engine_for
+from retizero.knowledge import Style
 
 app = typer.Typer(help="Measure a model on a manifest.", no_args_is_help=True, add_completion=False)
 
@@ -46,6 +47,10 @@ def zero_shot(
     ] = None,
     split: Split = None,
     source: Source = None,
+    prompt_style: Annotated[
+        str | None,
+        typer.Option(help="How labels are worded: template, name, findings, descriptions, ensemble."),
+    ] = None,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
     seed: Seed = 0,
@@ -55,14 +60,18 @@ def zero_shot(
     """Rank candidate diagnoses for every image and count how often the right one is among the first."""
     from retizero.data import read_manifest
     from retizero.evaluation import evaluate_zero_shot
-    from retizero.knowledge import parse_labels
+    from retizero.knowledge import STYLES, PromptError, parse_labels
 
+    if prompt_style is not None and prompt_style not in STYLES:
+        raise PromptError(f"The prompt style {prompt_style!r} is unknown; use one of {', '.join(STYLES)}.")
     rows = read_manifest(manifest).where(split, source)
     candidates = parse_labels(labels) if labels is not None else None
     with only_answers_on_stdout():
         engine = engine_for(context, model, device)
+        if prompt_style is not None:
+            engine = engine.with_prompt_style(cast(Style, prompt_style))
         report = evaluate_zero_shot(engine, rows, candidates, seed)
-    report["protocol"].update(split=split, source=source)
+    report["protocol"].update(split=split, source=source, prompt_style=prompt_style or "the model's own")
     _deliver(report, out, json_output)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -57,6 +59,15 @@ class Engine:
     def identity(self) -> ModelIdentity:
         """Who answers."""
         return self.model.identity
+
+    def with_prompt_style(self, style: Style) -> Engine:
+        """Return an engine with the same weights that words its labels in another style (see ``prompts``).
+
+        It makes no conformal sets: the model was calibrated with its own style.
+        """
+        model = copy(self.model)
+        model.identity = replace(self.identity, prompt_style=style, conformal=None)
+        return Engine(model)
 
     def embed_image(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed photographs (H, W, 3) uint8 RGB: (N, D) float32, unit norm."""
