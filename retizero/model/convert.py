@@ -75,13 +75,18 @@ def convert(
 
 
 def read_release_file(checkpoint: Path, device: torch.device) -> RetiZeroEncoder:
-    """Load the published ``RetiZero.pth`` as it is, with the tokenizer that lies beside it if there is one.
+    """Load ``RetiZero.pth`` as it is, with the tokenizer that lies beside it if there is one.
+
+    Sizes are the published ones unless a JSON file of the same name lies beside it (``RetiZero.json``).
 
     Raises:
-        CheckpointMismatch: It is not the published model.
+        CheckpointMismatch: It does not fit the sizes.
         ModelError: The file cannot be read.
     """
-    network = load_release(checkpoint, RetiZeroConfig())
+    sizes = checkpoint.with_suffix(".json")
+    network = load_release(
+        checkpoint, RetiZeroConfig.from_file(sizes) if sizes.is_file() else RetiZeroConfig()
+    )
     folder = _find_tokenizer(checkpoint)
     tokenizer = None if folder is None else read_tokenizer(folder)
     identity = _identity("retizero", "RetiZero", network.config, _TRAINED_ON, sha256_of(checkpoint))

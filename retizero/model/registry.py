@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from retizero.model.convert import read_release_file
 from retizero.model.dual_encoder import DualEncoder
 from retizero.model.errors import ModelError
 from retizero.model.open_clip_folder import CONFIG, read_open_clip_folder
@@ -59,9 +60,9 @@ _KNOWN = (
         "retizero",
         "RetiZero (Nature Communications 2025): ViT-L/16 with LoRA + Bio_ClinicalBERT",
         "none stated by the authors; starts from RETFound (CC BY-NC 4.0), so non-commercial at best",
-        "RetiZero.pth (1.65 GB, linked in the README of github.com/LooKing9218/RetiZero) through "
-        "`retizero models convert RetiZero.pth --out retizero`",
-        ("retizero/config.json",),
+        "RetiZero.pth (1.65 GB, linked in the README of github.com/LooKing9218/RetiZero), as it is beside "
+        "the vocab.txt of Bio_ClinicalBERT, or through `retizero models convert`",
+        ("retizero/config.json", "retizero/RetiZero.pth", "RetiZero.pth"),
     ),
     _Known(
         "flair",
@@ -146,7 +147,8 @@ def _find(known: _Known) -> Path | None:
     for folder in [*([Path(extra).expanduser()] if extra else []), _EMBEDDED]:
         for name in known.files:
             if (folder / name).is_file():
-                return (folder / name).parent
+                path = folder / name
+                return path if path.suffix == ".pth" else path.parent
     return None
 
 
@@ -155,7 +157,6 @@ def _read(path: Path, device: torch.device) -> DualEncoder:
         return read_open_clip_folder(path, device)
     if path.is_dir() and is_retizero_folder(path):
         return read_retizero_folder(path, device)
-    raise ModelError(
-        f"{path} is not a model folder: it has neither {CONFIG} nor a RetiZero config.json; a checkpoint "
-        "file becomes a folder with `retizero models convert`."
-    )
+    if path.is_file():
+        return read_release_file(path, device)
+    raise ModelError(f"{path} is not a model folder: it has neither {CONFIG} nor a RetiZero config.json.")

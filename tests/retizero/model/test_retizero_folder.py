@@ -8,9 +8,11 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from retizero.model import ModelError
+from retizero.model import ModelError, known_models, load_model
 from retizero.model.convert import convert
+from retizero.model.release_checkpoint import CheckpointMismatch
 from retizero.model.retizero.config import RetiZeroConfig
+from retizero.model.retizero.encoder import RetiZeroEncoder
 from retizero.model.retizero.folder import read_classifier_folder, read_retizero_folder
 from retizero.model.retizero.tokenizer import read_tokenizer
 from tests.retizero.model.tiny_retizero import (
@@ -193,3 +195,26 @@ def test_a_fine_tuned_file_becomes_a_classifier_folder(tmp_path: Path) -> None:
     assert "4 classes" in identity.title
     with pytest.raises(ModelError, match="retizero-classifier where a retizero is needed"):
         read_retizero_folder(tmp_path / "classifier", CPU)
+
+
+def test_the_release_file_dropped_into_the_models_folder_is_the_model_retizero(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = tiny_network()
+    write_release(tmp_path / "RetiZero.pth", network)
+    (tmp_path / "RetiZero.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    write_vocabulary(tmp_path)
+    monkeypatch.setenv("RETIZERO_MODELS_DIR", str(tmp_path))
+    assert next(each for each in known_models() if each.id == "retizero").present
+    encoder = load_model("retizero", "cpu")
+    assert isinstance(encoder, RetiZeroEncoder)
+    ids = read_tokenizer(tmp_path).encode("a fundus photograph of b").ids
+    with torch.inference_mode():
+        expected = network.encode_text(torch.tensor([ids])).numpy()
+    np.testing.assert_allclose(encoder.encode_texts(["a fundus photograph of b"]), expected, atol=1e-6)
+
+
+def test_a_converted_folder_and_the_file_itself_load_by_path(tmp_path: Path) -> None:
+    assert load_model(_converted(tmp_path), "cpu").encode_texts(["normal"]).shape == (1, 12)
+    with pytest.raises(CheckpointMismatch, match=r"RetiZero\.pth does not fit the model"):
+        load_model(tmp_path / "RetiZero.pth", "cpu")  # not of the published size
