@@ -3,7 +3,7 @@
 Importing this package imports neither torch nor a web framework; ``retizero.Engine`` is loaded on first use.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from retizero.serving import Engine
@@ -12,7 +12,7 @@ __all__ = ["Engine", "__version__"]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load the serving facade only when it is asked for (it needs torch)."""
     if name == "Engine":
         from retizero.serving import Engine
