@@ -47,6 +47,8 @@ def test_a_reader_reads_five_cases_with_a_reload_in_the_middle(page, server, scr
         read_one(page, number)
     expect(page.locator(".rz-position")).to_have_text(re.compile("Case 6 of"))
     page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function("document.querySelector('.rz-stage img').naturalWidth > 200")
+    page.wait_for_function("document.querySelector('.rz-stage img').getBoundingClientRect().width <= 390")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.screenshot(path=screenshots / "reading-390.png", full_page=True)
     assert not re.search(r"\.(png|jpe?g|tiff?|dcm)\b", page.locator("#rz-desk").inner_html())

@@ -3,7 +3,7 @@
 function attachViewer(root) {
   const stage = root.querySelector(".rz-stage");
   const img = root.querySelector(".rz-stage img");
-  const view = { scale: 1, x: 0, y: 0, redFree: false, invert: false, brightness: 100, contrast: 100 };
+  const view = { scale: 1, x: 0, y: 0, redFree: false, invert: false, brightness: 100, contrast: 100, fitted: true };
   const fitScale = () => Math.min(stage.clientWidth / img.naturalWidth, stage.clientHeight / img.naturalHeight);
 
   function draw() {
@@ -16,6 +16,7 @@ function attachViewer(root) {
       root.querySelector(`[data-do="${name}"]`).setAttribute("aria-pressed", String(on));
   }
   function zoom(factor, x = 0, y = 0) {
+    view.fitted = false;
     const scale = Math.min(Math.max(view.scale * factor, fitScale() * 0.5), 16);
     const ratio = scale / view.scale;
     view.x = x - (x - view.x) * ratio;
@@ -26,8 +27,8 @@ function attachViewer(root) {
   const act = {
     "zoom-in": () => zoom(1.25),
     "zoom-out": () => zoom(0.8),
-    fit: () => { Object.assign(view, { scale: fitScale(), x: 0, y: 0 }); draw(); },
-    actual: () => { Object.assign(view, { scale: 1 / (window.devicePixelRatio || 1), x: 0, y: 0 }); draw(); },
+    fit: () => { Object.assign(view, { scale: fitScale(), x: 0, y: 0, fitted: true }); draw(); },
+    actual: () => { Object.assign(view, { scale: 1 / (window.devicePixelRatio || 1), x: 0, y: 0, fitted: false }); draw(); },
     "red-free": () => { view.redFree = !view.redFree; draw(); },
     invert: () => { view.invert = !view.invert; draw(); },
     reset: () => {
@@ -82,6 +83,7 @@ function attachViewer(root) {
   });
   for (const name of ["pointerup", "pointercancel"])
     stage.addEventListener(name, (event) => fingers.delete(event.pointerId));
+  new ResizeObserver(() => { if (view.fitted && img.naturalWidth) act.fit(); }).observe(stage);
   if (img.complete && img.naturalWidth) act.reset();
   img.addEventListener("load", act.reset);
 }
