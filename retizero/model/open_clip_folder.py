@@ -127,6 +127,7 @@ def write_open_clip_folder(
         for name, tensor in towers.state_dict().items()
     }
     save_file(halves, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner can read
     identity = replace(identity, weights_sha256=sha256_of(folder / WEIGHTS))
     (folder / IDENTITY).write_text(identity.to_json(), encoding="utf-8")
     return identity
