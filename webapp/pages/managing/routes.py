@@ -5,11 +5,11 @@ from io import StringIO
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
-from reader_study.exchange import safe_cell
 
 from reader_study import results
 from reader_study.database import Database
 from reader_study.errors import StudyError
+from reader_study.exchange import safe_cell
 from webapp.pages.managing.panels import accuracy_rows
 from webapp.sessions import language_of, signed_in_user
 
