@@ -86,6 +86,7 @@ def convert(
         from retizero.model.retizero.tokenizer import HOW_TO_GET_ONE
 
         sizes = None if config is None else RetiZeroConfig.from_file(config)
+        note(f"Reading, checking and writing every weight of {checkpoint} ...")
         identity = convert_checkpoint(checkpoint, out, sizes, bert, image_size, model_id)
     if not (out / "tokenizer.json").is_file() and "fine-tuned" not in identity.title:
         note(HOW_TO_GET_ONE)

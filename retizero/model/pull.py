@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import urllib.error
@@ -116,7 +117,8 @@ def _from_hub(repository: str, folder: Path) -> Pulled:
 
     target = folder / repository.split("/")[1]
     try:
-        snapshot_download(repository, local_dir=target, allow_patterns=_MODEL_FILES)
+        endpoint = os.environ.get("HF_ENDPOINT")  # a mirror
+        snapshot_download(repository, local_dir=target, allow_patterns=_MODEL_FILES, endpoint=endpoint)
     except Exception as error:  # a dozen unrelated classes of httpx and huggingface_hub
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{repository} could not be had from Hugging Face: {reason}") from error

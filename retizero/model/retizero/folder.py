@@ -140,6 +140,7 @@ def write_folder(
         (unfinished / IDENTITY).write_text(identity.to_json(), encoding="utf-8")
         if tokenizer is not None:
             tokenizer.save(str(unfinished / "tokenizer.json"), pretty=False)
+        (unfinished / WEIGHTS).chmod(0o644)  # safetensors and mkdtemp make private ones
         unfinished.chmod(0o755)
         if folder.exists():
             folder.rmdir()

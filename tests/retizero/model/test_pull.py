@@ -1,6 +1,7 @@
 """Files come from a path, a Hugging Face layout or an address, whole or not at all."""
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -163,6 +164,75 @@ def test_of_a_hugging_face_cache_the_snapshot_of_main_is_copied(tmp_path: Path) 
     assert not (pulled.path / "config.json").is_symlink()
     with pytest.raises(ModelError, match="exists already"):
         pull(str(cache), tmp_path / "models")
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A Hugging Face of one repository, owner/tiny; the list fills with what was asked."""
+    files = {
+        "config.json": b'{"architecture": "retizero"}',
+        "pytorch_model.bin": b"weights",
+        "photo.jpg": b"x",
+    }
+    asked: list[str] = []
+    commit = "0" * 39 + "1"
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._answer(with_body=False)
+
+        def do_GET(self) -> None:
+            self._answer(with_body=True)
+
+        def _answer(self, with_body: bool) -> None:
+            asked.append(f"{self.command} {self.path}")
+            name = self.path.rsplit("/", 1)[-1]
+            if self.path.startswith("/api/models/owner/tiny/tree/"):
+                tree = [
+                    {"type": "file", "path": each, "size": len(files[each]), "oid": "0"} for each in files
+                ]
+                body = json.dumps(tree).encode()
+            elif self.path.startswith("/api/models/owner/tiny"):
+                siblings = [{"rfilename": each} for each in files]
+                body = json.dumps({"id": "owner/tiny", "sha": commit, "siblings": siblings}).encode()
+            elif self.path.startswith("/owner/tiny/resolve/") and name in files:
+                body = files[name]
+            else:
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Type", "application/json")
+            self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
+            self.send_header("X-Repo-Commit", commit)
+            self.end_headers()
+            if with_body:
+                self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Be silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    yield asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_of_a_hugging_face_repository_the_model_files_come(hub: list[str], tmp_path: Path) -> None:
+    pulled = pull("hf-hub:owner/tiny", tmp_path)
+    assert pulled.path == tmp_path / "tiny"
+    assert (pulled.path / "pytorch_model.bin").read_bytes() == b"weights"
+    assert (pulled.files, pulled.size) == (2, 35)
+    assert not any("photo.jpg" in each for each in hub)
+
+
+def test_a_hugging_face_repository_that_is_not_there_is_told_in_a_sentence(
+    hub: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="owner/absent could not be had from Hugging Face"):
+        pull("owner/absent", tmp_path)
 
 
 def test_the_command_needs_to_know_where_models_lie(
