@@ -1,4 +1,4 @@
-"""The one table of visible words, English and Chinese, and the rule that picks the language of a request."""
+"""The visible words of every page, English and Chinese (``words/*.yaml``), and the rule that picks the language of a request."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -36,8 +36,9 @@ class Language:
 @cache
 def table() -> Mapping[str, Mapping[str, str]]:
     """Return the whole table: key -> {"en": words, "zh": words}."""
-    text = resources.files("webapp").joinpath("language.yaml").read_text(encoding="utf-8")
-    rooms = cast(dict[str, dict[str, Any]], yaml.safe_load(text))
+    rooms: dict[str, dict[str, Any]] = {}
+    for file in resources.files("webapp").joinpath("words").iterdir():
+        rooms |= cast(dict[str, dict[str, Any]], yaml.safe_load(file.read_text(encoding="utf-8")))
     return {f"{room}.{key}": entry for room, entries in rooms.items() for key, entry in entries.items()}
 
 

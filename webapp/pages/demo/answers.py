@@ -10,7 +10,7 @@ from retizero.data import read_image
 from retizero.knowledge import LabelSet, label_set, label_sets, load_catalogue, parse_labels
 from retizero.serving import Classification
 from retizero.serving.gate import judge
-from webapp import figures
+from webapp.figures.answers import ranking
 from webapp.language import Language
 from webapp.rooms import Rooms
 from webapp.tables import html_table, statement
@@ -66,7 +66,7 @@ def rank(
     if not result.predictions:
         return None, said, ""
     names = [localised(p.id, p.label, words) for p in result.predictions]
-    figure = figures.ranking(names, [p.probability for p in result.predictions], words)
+    figure = ranking(names, [p.probability for p in result.predictions], words)
     headers = [words("demo.rank"), words("demo.diagnosis"), words("demo.probability")]
     rows = [
         (i, name, f"{p.probability:.1%}")

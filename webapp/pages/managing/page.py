@@ -8,7 +8,8 @@ import gradio as gr
 from reader_study import results, states
 from reader_study.accounts import User
 from reader_study.errors import StudyError
-from webapp import figures
+from webapp.figures.accuracy import forest as forest_plot
+from webapp.figures.accuracy import top_k_curve
 from webapp.language import Language
 from webapp.pages.managing import panels
 from webapp.rooms import Rooms
@@ -55,8 +56,8 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
             f'<a class="rz-download" href="/manage/results.csv?study={study}">{words("manage.download")}</a>'
         )
         return (
-            figures.forest(report, metric, words),
-            figures.top_k_curve(report, words),
+            forest_plot(report, metric, words),
+            top_k_curve(report, words),
             panels.accuracy_table(report, words, metric) + link,
             panels.notes(report, words),
         )

@@ -1,63 +1,11 @@
-"""Plotly figures. They draw what they are given and compute nothing; every colour comes from ``theme``."""
-
-import unicodedata
-from collections.abc import Sequence
+"""Readers and model: who names the diagnosis among the first k."""
 
 import plotly.graph_objects as go
 
 from reader_study.analysis import Estimate, Report
 from webapp import theme
+from webapp.figures.canvas import LAYOUT, wrap
 from webapp.language import Language
-
-_LAYOUT = {
-    "template": "plotly_white",
-    "font": {"family": ", ".join(theme.FONTS), "size": 14, "color": theme.INK},
-    "paper_bgcolor": "rgba(0,0,0,0)",
-    "plot_bgcolor": "rgba(0,0,0,0)",
-    "margin": {"l": 8, "r": 16, "t": 48, "b": 40},
-    "hoverlabel": {"font": {"size": 14}},
-    "modebar": {"orientation": "v"},
-}
-
-
-def ranking(names: Sequence[str], probabilities: Sequence[float], words: Language) -> go.Figure:
-    """Return a horizontal bar chart of ranked diagnoses, the likeliest on top.
-
-    Args:
-        names: diagnoses, best first.
-        probabilities: their probabilities in [0, 1], same order.
-        words: the language of titles.
-    """
-    text = [f"{p:.1%}" for p in probabilities]
-    colours = [theme.MODEL if i == 0 else theme.NEUTRAL for i in range(len(names))]
-    labels = [_wrap(f"{i}. {name}") for i, name in enumerate(names, start=1)]
-    figure = go.Figure(
-        go.Bar(
-            x=list(probabilities),
-            y=labels,
-            orientation="h",
-            text=text,
-            textposition="outside",
-            cliponaxis=False,
-            marker_color=colours,
-            hovertemplate="%{y}<br>%{text}<extra></extra>",
-        )
-    )
-    figure.update_layout(
-        **_LAYOUT,
-        title=words("demo.figure"),
-        height=110 + 46 * len(names),
-        xaxis={
-            "title": {"text": words("demo.probability"), "font": {"size": 13}},
-            "nticks": 4,
-            "tickformat": ".0%",
-            "rangemode": "tozero",
-            "range": [0, min(1.15, max(probabilities, default=1.0) * 1.25 + 0.02)],
-        },
-        yaxis={"autorange": "reversed", "automargin": True},
-        showlegend=False,
-    )
-    return figure
 
 
 def forest(report: Report, metric: str, words: Language) -> go.Figure:
@@ -97,7 +45,7 @@ def forest(report: Report, metric: str, words: Language) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=[estimate.value],
-                y=[_wrap(name)],
+                y=[wrap(name)],
                 mode="markers",
                 marker={"color": colour, "size": 12, "symbol": symbol, "line": {"width": 2, "color": colour}},
                 error_x={
@@ -115,8 +63,8 @@ def forest(report: Report, metric: str, words: Language) -> go.Figure:
     if model is not None and model.value is not None:
         figure.add_vline(x=model.value, line={"color": theme.MODEL, "width": 1.5, "dash": "dash"})
     figure.update_layout(
-        **_LAYOUT,
-        title=_wrap(words("manage.forest", metric=words(f"manage.{metric}")), 60),
+        **LAYOUT,
+        title=wrap(words("manage.forest", metric=words(f"manage.{metric}")), 60),
         height=140 + 34 * max(3, len(rows)),
         xaxis={"title": words("manage.accuracy"), "tickformat": ".0%", "range": [-0.02, 1.02]},
         yaxis={"autorange": "reversed", "automargin": True},
@@ -172,24 +120,10 @@ def top_k_curve(report: Report, words: Language) -> go.Figure:
             )
         )
     figure.update_layout(
-        **_LAYOUT,
+        **LAYOUT,
         title=words("manage.curve"),
         height=420,
         yaxis={"title": words("manage.accuracy"), "tickformat": ".0%", "range": [-0.02, 1.05]},
         legend={"orientation": "h", "y": -0.2},
     )
     return figure
-
-
-def _wrap(text: str, width: int = 22) -> str:
-    """Break a label at spaces to leave room for the bars on a narrow screen; a Chinese sign counts twice."""
-    lines = [""]
-    for word in text.split(" "):
-        if lines[-1] and _columns(f"{lines[-1]} {word}") > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return "<br>".join(lines)
-
-
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
