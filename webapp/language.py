@@ -1,4 +1,4 @@
-"""The visible words of every page, English and Chinese (``words/*.yaml``), and the rule that picks the language of a request."""
+"""Visible words of every page, English and Chinese (``words/*.yaml``), and the pick of a language."""
 
 from collections.abc import Mapping
 from functools import cache
