@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from reader_study.database import Database
 from reader_study.demo import DemoAccount, DemoCase, create_demo_study, demo_exists
@@ -16,6 +15,7 @@ from retizero import phantom
 from retizero.data import Manifest, read_image, read_manifest
 from retizero.knowledge import label_set, load_catalogue
 from retizero.retrieval import Gallery, GalleryError, Record
+from retizero.retrieval.embedding import embed_rows
 from retizero.serving import Engine
 from webapp.rooms import Rooms
 from webapp.settings import Settings
@@ -72,10 +72,12 @@ def _gallery(folder: Path, engine: Engine) -> Gallery:
     except GalleryError:
         pass
     rows = _phantoms(folder, GALLERY_SIZE, GALLERY_SEED).rows
-    vectors = [
-        engine.embed_image([read_image(row.image)])[0]
-        for row in tqdm(rows, desc="Embedding the gallery", mininterval=1.0)
-    ]
+    _say(f"Embedding {len(rows)} photographs ...")
+    embedded = embed_rows(rows, engine, "Embedding the gallery")
+    if embedded.problems:
+        raise GalleryError(
+            f"{len(embedded.problems)} rendered photographs cannot be read. {embedded.problems[0]}"
+        )
     records = [
         Record(
             id=row.image.stem,
@@ -87,7 +89,7 @@ def _gallery(folder: Path, engine: Engine) -> Gallery:
         )
         for row in rows
     ]  # fmt: skip
-    return Gallery.build(index, np.stack(vectors), records, engine.identity.to_dict(), kind="flat")
+    return Gallery.build(index, embedded.vectors, records, engine.identity.to_dict(), kind="flat")
 
 
 def _demo_study(settings: Settings, engine: Engine, database: Database) -> tuple[DemoAccount, ...]:
