@@ -13,6 +13,11 @@ import typer
 
 from reader_study import accounts, backup, design, exchange, integrity, results, states
 from reader_study.analysis import report
+from reader_study.analysis.mrmc.covariance import Covariance
+from reader_study.analysis.mrmc.outcomes import Outcome
+from reader_study.analysis.mrmc.ratings import read_ratings
+from reader_study.analysis.mrmc.result import Method
+from reader_study.analysis.mrmc.result import mrmc as compare_treatments
 from reader_study.audit import SYSTEM
 from reader_study.case_list import read_cases
 from reader_study.database import Database
@@ -290,6 +295,38 @@ def analyse(
 ) -> None:
     """Top-k accuracy of readers and model from CSV files, with intervals."""
     found = report(read_tables(cases, readers, reads, model), seed=seed, resamples=resamples).to_json()
+    _write(found, out)
+    say(found, as_json, f"Wrote {out}.")
+
+
+@app.command()
+def mrmc(
+    ratings: Annotated[Path, typer.Option(help="CSV: reader, treatment, case, truth, rating.")],
+    out: Annotated[Path, typer.Option(help="Result to write, JSON.")],
+    outcome: Annotated[Outcome, typer.Option(help="What is compared.")] = "auc",
+    threshold: Annotated[
+        float | None, typer.Option(help="Proportion: a rating from here on calls the case diseased.")
+    ] = None,
+    method: Annotated[Method, typer.Option(help="Obuchowski-Rockette, or U-statistics.")] = "or",
+    covariance: Annotated[Covariance, typer.Option(help="For method or.")] = "jackknife",
+    standalone: Annotated[str | None, typer.Option(help="The reader that is the model.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare treatments by multi-reader multi-case statistics, and readers with a stand-alone model."""
+    found = compare_treatments(
+        read_ratings(ratings),
+        outcome,
+        threshold=threshold,
+        method=method,
+        covariance=covariance,
+        standalone=standalone,
+    )
+    _write(found, out)
+    say(found, as_json, f"Wrote {out}.")
+
+
+def _write(found: object, out: Path) -> None:
+    """Write one JSON document whole or not at all."""
     part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -298,8 +335,7 @@ def analyse(
         )
         part.replace(out)
     except OSError as error:
-        raise StudyError(f"The report cannot be written to {out}: {error.strerror}.") from error
-    say(found, as_json, f"Wrote {out}.")
+        raise StudyError(f"The result cannot be written to {out}: {error.strerror}.") from error
 
 
 @app.command()

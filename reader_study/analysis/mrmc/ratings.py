@@ -1,0 +1,100 @@
+"""The ratings file of ``mrmc``: one row a reading, columns reader, treatment, case, truth, rating."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reader_study.analysis.mrmc.outcomes import Floats
+from reader_study.errors import StudyError
+
+COLUMNS = ("reader", "treatment", "case", "truth", "rating")
+_TRUTHS = {"0": False, "1": True, "false": False, "true": True}
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Ratings (T, R, C), NaN where a reader did not read a case in a treatment; truth (C,)."""
+
+    values: Floats
+    truth: NDArray[np.bool_]
+    treatments: tuple[str, ...]
+    readers: tuple[str, ...]
+    cases: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every reader read every case in every treatment."""
+        return not bool(np.isnan(self.values).any())
+
+    def of_readers(self, readers: tuple[str, ...]) -> Ratings:
+        """Keep some readers, and the treatments that they read in."""
+        rows = [self.readers.index(reader) for reader in readers]
+        values = self.values[:, rows]
+        used = ~np.isnan(values).all(axis=(1, 2))
+        names = tuple(name for name, keep in zip(self.treatments, used, strict=True) if keep)
+        return Ratings(values[used], self.truth, names, readers, self.cases)
+
+
+def read_ratings(path: Path) -> Ratings:
+    """Read a ratings file; names keep the order in which numbers or letters sort.
+
+    Raises:
+        StudyError: a column, truth or rating is wrong, or a reading comes twice; the sentence names the row.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+            if missing:
+                raise StudyError(f"{path.name} has no column {', '.join(missing)}.")
+            rows = [{column: (row[column] or "").strip() for column in COLUMNS} for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise StudyError(f"{path.name} cannot be read as a CSV file in UTF-8: {error}.") from error
+    if not rows:
+        raise StudyError(f"{path.name} has no readings.")
+    names = {column: _sorted({row[column] for row in rows}) for column in ("treatment", "reader", "case")}
+    place = {column: {name: i for i, name in enumerate(found)} for column, found in names.items()}
+    values = np.full((len(names["treatment"]), len(names["reader"]), len(names["case"])), np.nan)
+    truth: dict[str, bool] = {}
+    for number, row in enumerate(rows, start=2):
+        rating, diseased = _rating(row["rating"]), _TRUTHS.get(row["truth"].lower().removesuffix(".0"))
+        if rating is None or diseased is None:
+            column = "rating" if rating is None else "truth"
+            wanted = "a number or empty" if rating is None else "0 or 1"
+            raise StudyError(f"{path.name}, row {number}: {column} is {row[column]!r}, it must be {wanted}.")
+        if truth.setdefault(row["case"], diseased) != diseased:
+            raise StudyError(f"{path.name}, row {number}: case {row['case']} has another truth than before.")
+        cell = tuple(place[column][row[column]] for column in ("treatment", "reader", "case"))
+        if not np.isnan(values[cell]):
+            raise StudyError(
+                f"{path.name}, row {number}: reader {row['reader']} rates case {row['case']} "
+                f"twice in treatment {row['treatment']}."
+            )
+        values[cell] = rating
+    cases = names["case"]
+    return Ratings(
+        values, np.array([truth[case] for case in cases]), names["treatment"], names["reader"], cases
+    )
+
+
+def _rating(text: str) -> float | None:
+    """A finite number, NaN for an empty cell, None for anything else."""
+    if text in ("", "NA"):
+        return math.nan
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _sorted(names: set[str]) -> tuple[str, ...]:
+    if all(name.isdecimal() for name in names):
+        return tuple(sorted(names, key=int))
+    return tuple(sorted(names))
