@@ -1,6 +1,6 @@
 """Covariances between the outcomes of readers and treatments that saw the same cases.
 
-Jackknife: Quenouille 1956 over cases of both kinds. DeLong: DeLong 1988. Unbiased: Gallas 2009 (U-statistics).
+Jackknife: Quenouille 1956 over cases of both kinds. DeLong: DeLong 1988. Unbiased: U-statistics, Gallas 2009.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _jackknife(kernels: Kernels) -> Floats:
         for influence, n in zip(influences(kernels), _numbers(kernels), strict=True)
     ]
     cases = sum(move.shape[-1] for move in moves)
-    return _products(np.concatenate(moves, axis=-1)) * (cases - 1) / cases
+    return np.asarray(_products(np.concatenate(moves, axis=-1)) * (cases - 1) / cases)
 
 
 def _delong(kernels: Kernels) -> Floats:

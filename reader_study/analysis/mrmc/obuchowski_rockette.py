@@ -23,7 +23,7 @@ MISSING_CELL = "Not estimable: a reader has no outcome in one of the treatments.
 
 @dataclass(frozen=True)
 class Components:
-    """Mean squares, error covariances (Cov1 same reader, Cov2 same treatment, Cov3 neither) and the global F."""
+    """Mean squares, covariances (Cov1 same reader, Cov2 same treatment, Cov3 neither) and the global F."""
 
     reader: float
     treatment_reader: float

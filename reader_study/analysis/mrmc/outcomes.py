@@ -1,4 +1,4 @@
-"""What one reader achieves in one treatment, and how each case moves it: empirical AUC or proportion correct."""
+"""What a reader achieves in a treatment, and how each case moves it: empirical AUC, proportion correct."""
 
 from __future__ import annotations
 

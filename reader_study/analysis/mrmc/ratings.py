@@ -36,7 +36,7 @@ class Ratings:
         """Keep some readers, and the treatments that they read in."""
         rows = [self.readers.index(reader) for reader in readers]
         values = self.values[:, rows]
-        used = ~np.isnan(values).all(axis=(1, 2))
+        used = [not np.isnan(readings).all() for readings in values]
         names = tuple(name for name, keep in zip(self.treatments, used, strict=True) if keep)
         return Ratings(values[used], self.truth, names, readers, self.cases)
 
