@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from statsmodels.stats.proportion import proportion_confint
 
+from reader_study.analysis.comparisons import comparisons
+from reader_study.analysis.mrmc import readers_against_model
 from reader_study.analysis.report import (
     READERS,
     SIMULATED,
@@ -139,6 +141,18 @@ def group_estimate(grid: Grid, resamples: int, seed: int, *, against_model: bool
     return Estimate(value, ci, None, readers)
 
 
+def model_difference(grid: Grid) -> Estimate:
+    """Readers minus the fixed model on the same cases; readers and cases random (Obuchowski-Rockette)."""
+    readers = len(grid.reads)
+    if readers == 0:
+        return Estimate(None, None, None, 0, "There are no readings yet.")
+    if grid.model is None:
+        return Estimate(None, None, None, readers, "The study has no predictions of a model.")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = readers_against_model(grid.right / grid.reads, grid.model)
+    return Estimate(found.difference, found.ci, None, readers, found.reason, found.se, found.df, found.p)
+
+
 def report(table: StudyTable, *, seed: int = 0, resamples: int = 2000) -> Report:
     """Compute everything about accuracy.
 
@@ -164,7 +178,7 @@ def report(table: StudyTable, *, seed: int = 0, resamples: int = 2000) -> Report
                 grid = make_grid(table, readers, reads, k)
                 estimate = group_estimate(grid, resamples, seed)
                 means.append(GroupAccuracy(group, arm, metric, len(grid.reads), estimate))
-                against = group_estimate(grid, resamples, seed, against_model=True)
+                against = model_difference(grid)
                 differences.append(ModelDifference(group, arm, metric, against))
     return Report(
         study=table.study,
@@ -185,13 +199,15 @@ def report(table: StudyTable, *, seed: int = 0, resamples: int = 2000) -> Report
             f"Top-k accuracy under the scoring rule '{table.study.get('rule', 'same')}'. Single "
             "readers, sites and the "
             "model: Wilson score interval; the interval of a site takes its reads as independent. "
-            "Mean over readers "
-            "and difference from the model: percentile interval of a bootstrap over readers and cases "
-            f"({resamples} draws, seed {seed}). Level 95 %. Simulated readers never enter the "
+            "Mean over readers: percentile interval of a bootstrap over readers and cases "
+            f"({resamples} draws, seed {seed}). Difference from the model, and aided against unaided: "
+            "Obuchowski-Rockette with jackknife covariances and Hillis degrees of freedom, readers and cases "
+            "random, model fixed. Level 95 %. Simulated readers never enter the "
             "readers' numbers."
         ),
         seed=seed,
         resamples=resamples,
+        comparisons=comparisons(table, {metric: k for k, metric in names.items()}),
     )
 
 

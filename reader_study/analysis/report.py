@@ -18,6 +18,7 @@ class Estimate:
         x: number right, where the value is a proportion of reads.
         n: what the value rests on (reads, or readers for a mean over readers).
         reason: why it is not estimable, or what limits it; empty otherwise.
+        se: standard error, where the method has one; df: degrees of freedom; p: two-sided, against zero.
     """
 
     value: float | None
@@ -25,12 +26,17 @@ class Estimate:
     x: int | None
     n: int
     reason: str = ""
+    se: float | None = None
+    df: float | None = None
+    p: float | None = None
 
     def to_json(self, name: str = "accuracy") -> dict[str, Any]:
         """The value under the given name, with interval, counts and reason."""
         result: dict[str, Any] = {name: self.value, "ci": list(self.ci) if self.ci else None, "n": self.n}
         if self.x is not None:
             result["x"] = self.x
+        if name == "difference":
+            result |= {"se": self.se, "df": self.df, "p": self.p}
         if self.reason or self.value is None:
             result["reason"] = self.reason
         return result
@@ -72,7 +78,7 @@ class SiteAccuracy:
 
 @dataclass(frozen=True)
 class ModelDifference:
-    """Readers minus model at equal k, on the cases that each reader read (two-way bootstrap interval)."""
+    """Readers minus model at equal k, on the cases that each reader read (readers and cases random)."""
 
     group: str
     arm: str
@@ -97,6 +103,7 @@ class Report:
     methods: str
     seed: int
     resamples: int
+    comparisons: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """The report under the keys of the ``analyse`` command; simulated readers stand apart."""
@@ -119,6 +126,7 @@ class Report:
                 for row in self.sites
             ],
             "model_vs_readers": self._differences(READERS),
+            **self.comparisons,
             "counts": dict(self.counts),
             "notes": list(self.notes),
             "methods": self.methods,
@@ -146,7 +154,7 @@ class Report:
             if row.group == group:
                 arms.setdefault(row.arm, {})[row.metric] = {
                     **row.difference.to_json("difference"),
-                    "method": "percentile bootstrap over readers and cases",
+                    "method": "Obuchowski-Rockette, model fixed, readers and cases random, Hillis df",
                 }
         return arms
 
