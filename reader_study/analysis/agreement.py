@@ -80,12 +80,14 @@ def _alpha(counts: Floats) -> dict[str, Any]:
     prevalence = counts.mean(axis=0) / mean_readers
     chance = float(prevalence @ prevalence)
     agreeing = (counts * (counts - 1)).sum(axis=1) / (mean_readers * (readers - 1))
-    value = ((1 - small) * agreeing.mean() + small - chance) / (1 - chance)
+    observed = (1 - small) * agreeing.mean() + small
+    value = (observed - chance) / (1 - chance)
+    # The variance is that of alpha without its small-sample term, as in irrCAC.
+    plain = (agreeing.mean() - chance) / (1 - chance)
     excess = (readers - mean_readers) / mean_readers
-    pairs = (1 - small) * (agreeing - agreeing.mean() * excess) + small
     by_case = counts @ prevalence / mean_readers - chance * excess
-    linear = (pairs - chance) / (1 - chance) - 2 * (1 - value) * (by_case - chance) / (1 - chance)
-    return _with_interval(float(value), linear)
+    linear = (agreeing - observed * excess - chance - 2 * (1 - plain) * (by_case - chance)) / (1 - chance)
+    return _with_interval(float(value), linear + value - plain)
 
 
 def _with_interval(value: float, linear: Floats) -> dict[str, Any]:
