@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from statsmodels.stats.proportion import proportion_confint
 
-from reader_study.analysis.comparisons import comparisons
 from reader_study.analysis.mrmc import readers_against_model
 from reader_study.analysis.report import (
     READERS,
@@ -181,6 +180,7 @@ def report(table: StudyTable, *, seed: int = 0, resamples: int = 2000) -> Report
                 against = model_difference(grid)
                 differences.append(ModelDifference(group, arm, metric, against))
     return Report(
+        table=table,
         study=table.study,
         metrics=tuple(names.values()),
         model_identity=table.model_identity,
@@ -207,7 +207,6 @@ def report(table: StudyTable, *, seed: int = 0, resamples: int = 2000) -> Report
         ),
         seed=seed,
         resamples=resamples,
-        comparisons=comparisons(table, {metric: k for k, metric in names.items()}),
     )
 
 

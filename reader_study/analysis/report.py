@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+from reader_study.analysis.comparisons import comparisons
+from reader_study.analysis.table import StudyTable
 
 READERS = "readers"
 SIMULATED = "simulated readers"
@@ -88,8 +92,12 @@ class ModelDifference:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that was computed, with what is needed to print and to repeat it."""
+    """Everything that was computed, with what is needed to print and to repeat it.
 
+    Accuracy is there at once; the comparisons are computed when they are first asked for.
+    """
+
+    table: StudyTable
     study: Mapping[str, Any]
     metrics: tuple[str, ...]
     model_identity: Mapping[str, Any] | None
@@ -103,7 +111,11 @@ class Report:
     methods: str
     seed: int
     resamples: int
-    comparisons: Mapping[str, Any]
+
+    @cached_property
+    def comparisons(self) -> Mapping[str, Any]:
+        """Every comparison beyond accuracy, under the keys of the ``analyse`` command."""
+        return comparisons(self.table, {metric: int(metric.removeprefix("top")) for metric in self.metrics})
 
     def to_json(self) -> dict[str, Any]:
         """The report under the keys of the ``analyse`` command; simulated readers stand apart."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,21 +42,38 @@ class GroupBootstrap:
         Returns:
             ``[low, high]``; None where there is one group only or the statistic is undefined.
         """
+        found = self.intervals(lambda weights: statistic(weights)[None])
+        return None if found is None else found[0]
+
+    def intervals(self, statistics: Callable[[Floats], Floats]) -> list[list[float] | None] | None:
+        """Intervals of S statistics at once, from weights (N, r) to (S, r); None where there is one group."""
         if self.n_groups < 2:
             return None
+        return [self.percentiles(values) for values in self.distribution(statistics)]
+
+    def distribution(self, statistics: Callable[[Floats], Floats]) -> Floats:
+        """The S statistics in every resample, (S, R)."""
+        return np.concatenate([statistics(weights) for weights in self._weights()], axis=1)
+
+    @staticmethod
+    def percentiles(values: Floats) -> list[float] | None:
+        """95 % interval of one statistic in (R,) resamples; None where it is defined in none."""
+        defined = values[np.isfinite(values)]
+        if len(defined) == 0:
+            return None
+        low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        return [float(low), float(high)]
+
+    def _weights(self) -> Iterator[Floats]:
+        """How often each image is drawn, (N, r) float64, a part of the resamples at a time."""
         random = np.random.default_rng(self.seed)
         step = max(1, _CELLS // len(self._group_of))
-        values: list[Floats] = []
         for start in range(0, self.resamples, step):
             count = min(step, self.resamples - start)
-            draws = random.multinomial(self.n_groups, np.full(self.n_groups, 1 / self.n_groups), size=count)
-            values.append(statistic(draws.T.astype(np.float64)[self._group_of]))
-        found = np.concatenate(values)
-        found = found[np.isfinite(found)]
-        if len(found) == 0:
-            return None
-        low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return [float(low), float(high)]
+            drawn = random.integers(0, self.n_groups, (count, self.n_groups))
+            drawn += np.arange(count)[:, None] * self.n_groups
+            times = np.bincount(drawn.ravel(), minlength=count * self.n_groups).reshape(count, -1)
+            yield np.ascontiguousarray(times.T.astype(np.float64))[self._group_of]
 
     def describe(self) -> str:
         """State the interval in one sentence."""

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 
-ECE_BINS = 15
-
 
 def truth_ranks(scores: Floats, truth: Bools) -> NDArray[np.int64]:
     """Rank of the best-placed true label of each image, 1 the first.
@@ -49,7 +47,7 @@ def label_ranks(scores: Floats, truth: Bools) -> NDArray[np.int64]:
 
 def mean(values: Floats, weights: Floats | None = None) -> Floats:
     """Weighted mean of (N,) values."""
-    weights = _weights(len(values), weights)
+    weights = ones_without(len(values), weights)
     return np.asarray((values @ weights) / weights.sum(axis=0))
 
 
@@ -63,7 +61,7 @@ def recall_by_class(
         classes: (N,) index of the true class, 0 to C - 1.
         weights: (N, R).
     """
-    weights = _weights(len(correct), weights)
+    weights = ones_without(len(correct), weights)
     members = np.eye(int(classes.max()) + 1)[classes]
     with np.errstate(invalid="ignore"):
         return np.asarray(((members * correct[:, None]).T @ weights) / (members.T @ weights))
@@ -78,72 +76,7 @@ def balanced_accuracy(
     [0.75]
     """
     present = np.unique(classes, return_inverse=True)[1]
-    return _mean_of_defined(recall_by_class(correct, present, weights))
-
-
-def roc_auc(scores: Floats, truth: Bools, weights: Floats | None = None) -> Floats:
-    """Area under the ROC curve: the chance that an image with the label scores above one without, ties half.
-
-    Args:
-        scores: (N,).
-        truth: (N,).
-        weights: (N, R).
-
-    Returns:
-        (R,), NaN where only one class was drawn.
-
-    >>> roc_auc(np.array([0.1, 0.4, 0.4, 0.8]), np.array([False, True, False, True])).tolist()
-    [0.875]
-    """
-    weights = _weights(len(scores), weights)
-    order = np.argsort(scores, kind="stable")
-    scores, truth, weights = scores[order], truth[order], weights[order]
-    negatives, positives = scores[~truth], scores[truth]
-    below = np.searchsorted(negatives, positives, side="left")
-    not_above = np.searchsorted(negatives, positives, side="right")
-    cumulated = np.vstack([np.zeros(weights.shape[1]), np.cumsum(weights[~truth], axis=0)])
-    won = (weights[truth] * (cumulated[below] + cumulated[not_above])).sum(axis=0) / 2
-    with np.errstate(invalid="ignore"):
-        return np.asarray(won / (weights[truth].sum(axis=0) * cumulated[-1]))
-
-
-def macro_auc(scores: Floats, truth: Bools, weights: Floats | None = None) -> Floats:
-    """Mean one-versus-rest ``roc_auc`` over the labels that some images have and some have not.
-
-    Args:
-        scores: (N, K).
-        truth: (N, K).
-        weights: (N, R).
-
-    Returns:
-        (R,), NaN where there is no such label. A label of which a resample drew one class only is left out
-        of that resample's mean.
-    """
-    mixed = [k for k in range(truth.shape[1]) if 0 < truth[:, k].sum() < len(truth)]
-    if not mixed:
-        return np.full(1 if weights is None else weights.shape[1], np.nan)
-    return _mean_of_defined(np.stack([roc_auc(scores[:, k], truth[:, k], weights) for k in mixed]))
-
-
-def calibration_error(
-    confidence: Floats, correct: Bools, weights: Floats | None = None, bins: int = ECE_BINS
-) -> Floats:
-    """Expected calibration error over bins of equal width (Guo et al. 2017, equation 3).
-
-    Args:
-        confidence: (N,) probability of the first answer, in 0 to 1.
-        correct: (N,) whether it is right.
-        weights: (N, R).
-        bins: Number of bins; a value on a border belongs to the lower bin.
-
-    >>> round(float(calibration_error(np.array([0.9, 0.9, 0.3]), np.array([True, False, False]))[0]), 6)
-    0.366667
-    """
-    weights = _weights(len(confidence), weights)
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.zeros((bins, len(confidence)))
-    gaps[place, np.arange(len(confidence))] = confidence - correct
-    return np.asarray(np.abs(gaps @ weights).sum(axis=0) / weights.sum(axis=0))
+    return mean_of_defined(recall_by_class(correct, present, weights))
 
 
 def average_precision(relevant: Bools) -> float:
@@ -156,12 +89,13 @@ def average_precision(relevant: Bools) -> float:
     return float((np.arange(1, len(places) + 1) / places).mean()) if len(places) else 0.0
 
 
-def _mean_of_defined(values: Floats) -> Floats:
-    """Mean over the first axis of what is not NaN; NaN where nothing is left."""
+def mean_of_defined(values: Floats) -> Floats:
+    """Mean over the first axis of what is not NaN, (R,) of (C, R); NaN where nothing is left."""
     defined = np.isfinite(values)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(defined, values, 0).sum(axis=0) / defined.sum(axis=0))
 
 
-def _weights(number: int, weights: Floats | None) -> Floats:
+def ones_without(number: int, weights: Floats | None) -> Floats:
+    """Return the weights, or one column of ones, (N, 1), in their place."""
     return np.ones((number, 1)) if weights is None else weights

@@ -26,6 +26,10 @@ def pretrain(
     out: Annotated[
         Path | None, typer.Option(help="Model folder, instead of the one in the configuration.")
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on where a killed run of the same configuration was last saved."),
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Train image and text towers to meet, calibrate, and write a model folder."""
@@ -35,7 +39,7 @@ def pretrain(
     settings = read_config(config)
     if out is not None:
         settings = replace(settings, out=str(out))
-    identity, history = run(settings, manifest)
+    identity, history = run(settings, manifest, resume)
     if json_output:
         print(json.dumps({"model": identity.to_dict(), "history": history, "config": asdict(settings)}))
     else:

@@ -45,6 +45,8 @@ class PretrainConfig:
         title: Its name for people.
         out: Folder of the model.
         cache: Folder of cached activations.
+        checkpoints: Folder of the checkpoints that runs resume from.
+        checkpoint_every: Steps between checkpoints.
         label_set: Candidate labels of validation and calibration.
         seed: Seeds sampling, views and initial projections.
         size: Side of the input square, pixels.
@@ -58,6 +60,7 @@ class PretrainConfig:
         epochs: Passes over as many draws as there are photographs.
         batch: Photographs per step.
         learning_rate: Peak, of the image stages that learn.
+        layer_decay: Factor of the learning rate from each image stage to the one before it; 1 for none.
         head_learning_rate: Peak, of projections and logit scale.
         weight_decay: AdamW's, on matrices and kernels only.
         warmup: Fraction of all steps with rising learning rate; a cosine to zero follows.
@@ -74,6 +77,8 @@ class PretrainConfig:
     title: str
     out: str
     cache: str = "build/features"
+    checkpoints: str = "build/checkpoints"
+    checkpoint_every: int = 20
     label_set: str = "fundus42"
     seed: int = 0
     size: int = 260
@@ -87,6 +92,7 @@ class PretrainConfig:
     epochs: int = 8
     batch: int = 64
     learning_rate: float = 5e-4
+    layer_decay: float = 1.0
     head_learning_rate: float = 2e-3
     weight_decay: float = 0.02
     warmup: float = 0.08

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,36 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from retizero.training.checkpoint import load_checkpoint, run_fingerprint, save_checkpoint
+from retizero.training.clock import Clock
 from retizero.training.config import LossWeights, PretrainConfig
+from retizero.training.learner import Learner, move_average
 from retizero.training.losses import clip_loss, evidential_loss, soft_cross_entropy
+from retizero.training.run_state import RunState
 
 MAX_LOGIT_SCALE = math.log(100)
-
-
-class Learner(nn.Module):
-    """What learns: the back of the image tower, the text projection and the logit scale.
-
-    Args:
-        back: Activations of the frozen stages to (N, D) image embeddings.
-        text_projection: Text features to (P, D).
-        logit_scale: Logarithm of the scale of logits, scalar.
-    """
-
-    def __init__(self, back: nn.Module, text_projection: nn.Module, logit_scale: nn.Parameter) -> None:
-        super().__init__()
-        self.back = back
-        self.text_projection = text_projection
-        self.logit_scale = logit_scale
-
-    def images(self, activations: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D) float32, unit norm; bfloat16 arithmetic in the convolutions."""
-        with torch.autocast(activations.device.type, torch.bfloat16):
-            embeddings = self.back(activations.contiguous(memory_format=torch.channels_last))
-        return normalize(embeddings.float(), dim=-1)
-
-    def texts(self, features: Tensor) -> Tensor:
-        """(P, F) to (P, D), unit norm."""
-        return normalize(self.text_projection(features), dim=-1)
 
 
 @dataclass(frozen=True)
@@ -91,6 +68,8 @@ def train(
     config: PretrainConfig,
     evaluate: Evaluate,
     report: Callable[[str], None] = print,
+    checkpoint: Path | None = None,
+    resume: bool = False,
 ) -> list[dict[str, float]]:
     """Train in place and leave the averaged weights of the best epoch in ``learner``.
 
@@ -100,46 +79,63 @@ def train(
         prompts: Prompts of the training labels first, then of the rest of the catalogue.
         config: Settings; ``config.seed`` decides every random draw.
         evaluate: Scores on validation data; ``score`` decides which epoch is kept.
-        report: Receives one line per epoch.
+        report: Receives one line per checkpoint, with the time left, and one per epoch.
+        checkpoint: File that the run is saved in, every ``config.checkpoint_every`` steps and each epoch.
+        resume: Go on from that file, bit for bit, on a machine of the same kind and as many threads.
 
     Returns:
         One row of losses and scores per epoch.
+
+    Raises:
+        CheckpointError: There is nothing to resume from, or another run made it.
     """
-    torch.manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-    optimiser = torch.optim.AdamW(_parameter_groups(learner, config), betas=(0.9, 0.98))
-    steps_per_epoch = max(1, len(images.primary) // config.batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, warmup_then_cosine(config.epochs * steps_per_epoch, config.warmup)
-    )
-    average = copy.deepcopy(learner)
-    history: list[dict[str, float]] = []
-    best: tuple[float, dict[str, Tensor]] = (-math.inf, {})
-    for epoch in range(1, config.epochs + 1):
-        started = time.monotonic()
-        losses = []
+    steps = max(1, len(images.primary) // config.batch)
+    run = RunState(learner, config, steps, run_fingerprint(config, images.labels))
+    if resume and checkpoint is not None:
+        run.load_state_dict(load_checkpoint(checkpoint, run.fingerprint))
+    clock = Clock(config.epochs * steps, (run.epoch - 1) * steps + run.step)
+    while run.epoch <= config.epochs:
+        if run.step == 0:
+            run.order = draw_order(images.primary, config.batch, steps, config.balance, run.rng)
         learner.train()
-        for picked in _draws(images, config, rng, steps_per_epoch):
-            loss = _step_loss(learner, images, prompts, picked, config.loss, epoch, rng)
-            optimiser.zero_grad(set_to_none=True)
+        while run.step < steps:
+            loss = _step_loss(learner, images, prompts, run.order[run.step], config.loss, run.epoch, run.rng)
+            run.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
+            run.optimiser.step()
+            run.schedule.step()
             with torch.no_grad():
                 learner.logit_scale.clamp_(0, MAX_LOGIT_SCALE)
-            _move_average(average, learner, config.ema)
-            losses.append(float(loss.detach()))
-        average.eval()
-        scores = evaluate(average)
-        history.append({"epoch": epoch, "loss": float(np.mean(losses)), **scores})
-        if scores["score"] > best[0]:
-            best = (scores["score"], {k: v.clone() for k, v in average.state_dict().items()})
-        told = " ".join(f"{name} {value:.4f}" for name, value in history[-1].items() if name != "epoch")
-        report(f"epoch {epoch}/{config.epochs} {told} ({time.monotonic() - started:.0f} s)")
-    learner.load_state_dict(best[1])
+            move_average(run.average, learner, config.ema)
+            run.losses.append(float(loss.detach()))
+            run.step += 1
+            if checkpoint is not None and run.step % config.checkpoint_every == 0:
+                save_checkpoint(checkpoint, run.state_dict())
+                done = (run.epoch - 1) * steps + run.step
+                report(
+                    f"epoch {run.epoch} step {run.step}/{steps} loss {run.losses[-1]:.4f} {clock.left(done)}"
+                )
+        _finish_epoch(run, config, evaluate, report)
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, run.state_dict())
+    learner.load_state_dict(run.best[1])
     learner.eval()
-    return history
+    return run.history
+
+
+def _finish_epoch(
+    run: RunState, config: PretrainConfig, evaluate: Evaluate, report: Callable[[str], None]
+) -> None:
+    """Score the averaged weights, keep them when they are the best, and go to the next epoch."""
+    run.average.eval()
+    scores = evaluate(run.average)
+    run.history.append({"epoch": run.epoch, "loss": float(np.mean(run.losses)), **scores})
+    if scores["score"] > run.best[0]:
+        run.best = (scores["score"], {k: v.clone() for k, v in run.average.state_dict().items()})
+    told = " ".join(f"{name} {value:.4f}" for name, value in run.history[-1].items() if name != "epoch")
+    report(f"epoch {run.epoch}/{config.epochs} {told}")
+    run.epoch, run.step, run.losses = run.epoch + 1, 0, []
 
 
 def _step_loss(
@@ -196,25 +192,12 @@ def prototype_targets(labels: Tensor, primary: Tensor, smoothing: float, seconda
     return (1 - smoothing) * target + smoothing / labels.shape[1]
 
 
-def warmup_then_cosine(steps: int, warmup: float) -> Callable[[int], float]:
-    """Factor of the learning rate by step: linear rise, then a cosine that ends at zero."""
-    rise = max(1, round(steps * warmup))
-
-    def factor(step: int) -> float:
-        if step < rise:
-            return (step + 1) / rise
-        return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
-
-    return factor
-
-
-def _draws(
-    images: TrainingImages, config: PretrainConfig, rng: np.random.Generator, steps: int
-) -> Iterator[NDArray[np.int64]]:
-    counts = np.bincount(images.primary, minlength=images.labels.shape[1])
-    weight = counts[images.primary].astype(float) ** -config.balance
-    order = rng.choice(len(weight), size=steps * config.batch, p=weight / weight.sum())
-    yield from order.reshape(steps, config.batch)
+def draw_order(
+    primary: NDArray[np.int64], batch: int, steps: int, balance: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Photographs of an epoch, (steps, batch), each drawn with weight ``count(label) ** -balance``."""
+    weight = np.bincount(primary)[primary].astype(float) ** -balance
+    return rng.choice(len(weight), size=steps * batch, p=weight / weight.sum()).reshape(steps, batch)
 
 
 def _views(activations: NDArray[np.float16], picked: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
@@ -241,26 +224,3 @@ def _sampled_prompts(
     owner: NDArray[np.int64], spoken: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
     return np.array([rng.choice(np.flatnonzero(owner == label)) for label in spoken], np.int64)
-
-
-def _parameter_groups(learner: Learner, config: PretrainConfig) -> list[dict[str, object]]:
-    """Matrices decay, biases and norms do not; projections learn faster than pretrained stages."""
-    projections = {id(p) for p in learner.text_projection.parameters()} | {id(learner.logit_scale)}
-    children: Sequence[nn.Module] = list(learner.back.children())
-    if children:
-        projections |= {id(p) for p in children[-1].parameters()}
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for parameter in learner.parameters():
-        rate = config.head_learning_rate if id(parameter) in projections else config.learning_rate
-        decay = config.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((rate, decay), []).append(parameter)
-    return [{"params": ps, "lr": rate, "weight_decay": decay} for (rate, decay), ps in groups.items()]
-
-
-@torch.no_grad()
-def _move_average(average: Learner, learner: Learner, decay: float) -> None:
-    for kept, new in zip(average.state_dict().values(), learner.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -20,21 +21,27 @@ from retizero.model.identity import ModelIdentity
 from retizero.model.image_stages import ImageStages
 from retizero.model.open_clip_folder import write_open_clip_folder
 from retizero.training.calibration import calibrate
+from retizero.training.checkpoint import checkpoint_path
 from retizero.training.config import PretrainConfig
 from retizero.training.features import cached_activations
 from retizero.training.labels import label_matrix, training_prompts
-from retizero.training.loop import Evaluate, Learner, PromptFeatures, TrainingImages, train
+from retizero.training.learner import Learner
+from retizero.training.loop import Evaluate, PromptFeatures, TrainingImages, train
 from retizero.training.starting_towers import StartingTowers, starting_towers
 
+LEARNING_CURVE = "learning_curve.json"
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3  # of the published EfficientNet-Lite weights
 
 
-def pretrain(config: PretrainConfig, manifest: Path) -> tuple[ModelIdentity, list[dict[str, float]]]:
+def pretrain(
+    config: PretrainConfig, manifest: Path, resume: bool = False
+) -> tuple[ModelIdentity, list[dict[str, float]]]:
     """Train, choose on the validation split, calibrate on it, and write the model folder.
 
     Args:
         config: Settings.
         manifest: Photographs with the splits ``train`` and ``val``.
+        resume: Go on where a killed run of the same settings was last saved.
 
     Returns:
         The identity and one row of scores per epoch.
@@ -73,10 +80,13 @@ def pretrain(config: PretrainConfig, manifest: Path) -> tuple[ModelIdentity, lis
     )
     learner = Learner(stages.back, towers.text.proj, towers.logit_scale)
     evaluate = validation(val_activations, val_primary, features, len(labels))
-    history = train(learner, images, features, config, evaluate, _tell)
+    checkpoint = checkpoint_path(config)
+    history = train(learner, images, features, config, evaluate, _tell, checkpoint, resume)
     write_model(work, start, config, preprocess)
+    (work / LEARNING_CURVE).write_text(json.dumps(history, indent=1), encoding="utf-8")
     identity = calibrate(work, val_rows, val_primary, labels, "val")
     move_into_place(work, out)
+    checkpoint.unlink()
     return identity, history
 
 

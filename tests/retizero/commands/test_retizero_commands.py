@@ -66,6 +66,9 @@ class FakeEngine:
         scores = embeddings[:, order].astype(float) + 1e-6
         return scores / scores.sum(axis=1, keepdims=True)
 
+    def logits(self, embeddings, labels):
+        return np.log(self.similarity(embeddings, labels))
+
     def conformal_sets(self, probabilities, labels):
         return tuple(() for _ in probabilities), None
 
@@ -162,7 +165,9 @@ def test_without_json_a_table_is_printed(run, photographs):
 def test_evaluate_zero_shot_writes_and_prints_the_same_report(ask, photographs):
     out = photographs / "reports/r.json"
     report = ask("evaluate", "zero-shot", "--manifest", photographs / "manifest.csv", "--out", out)
-    assert report == json.loads(out.read_text())
+    written = json.loads(out.read_text())
+    assert [row["image"] for row in written.pop("images")] == [f"{number}.png" for number in range(9)]
+    assert report == written
     assert report["n"] == 9
     assert report["top_k"]["1"]["value"] == 1.0
     assert report["model"]["id"] == "fake"

@@ -6,14 +6,14 @@ import torch
 from torch import nn
 
 from retizero.training.config import LossWeights, PretrainConfig
+from retizero.training.learner import Learner
 from retizero.training.loop import (
-    Learner,
     PromptFeatures,
     TrainingImages,
     prototype_targets,
     train,
-    warmup_then_cosine,
 )
+from retizero.training.schedule import warmup_then_cosine
 
 LABELS, PHOTOGRAPHS, CHANNELS, WIDTH = 3, 48, 6, 8
 
