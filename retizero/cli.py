@@ -19,9 +19,10 @@ from retizero.commands.services import EngineLoader, Services, load_real_engine
 _COMMANDS = {
     "classify": ("retizero.commands.classify", "Rank diagnoses for fundus photographs."),
     "embed": ("retizero.commands.embed", "Embed a manifest's images into vectors and records on disk."),
-    "evaluate": ("retizero.commands.evaluate", "Measure a model on a manifest."),
+    "evaluate": ("retizero.commands.evaluate", "Measure models, compare them, look for leakage."),
     "index": ("retizero.commands.index", "Build, change and search a gallery."),
     "knowledge": ("retizero.knowledge.cli", "The catalogue of fundus diseases."),
+    "manifest": ("retizero.commands.manifest", "Write the manifest of a public data set on disk."),
     "models": ("retizero.commands.models", "Which models there are."),
     "phantom": ("retizero.phantom.cli", "Render synthetic fundus photographs."),
     "train": ("retizero.training.cli", "Train models."),

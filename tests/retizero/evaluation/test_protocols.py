@@ -1,55 +1,20 @@
 """The protocols count what they say they count."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from retizero.data import read_manifest
 from retizero.evaluation import EvaluationError, evaluate_retrieval, evaluate_zero_shot
 from retizero.knowledge import parse_labels
+from tests.retizero.evaluation.colour_engine import ColourEngine, paint
 
 LABELS = parse_labels("glaucoma; macular hole; central retinal vein occlusion")
 
 
-class ColourEngine:
-    """Embeds a picture as its mean colour, so that a test paints the answers it wants."""
-
-    identity = SimpleNamespace(to_dict=lambda: {"id": "colour"})
-
-    def __init__(self, calibrated=False):
-        self.calibrated = calibrated
-
-    def embed_image(self, images):
-        means = np.array([image.reshape(-1, 3).mean(axis=0) for image in images], np.float32)
-        return means / np.linalg.norm(means, axis=1, keepdims=True)
-
-    def similarity(self, embeddings, labels):
-        scores = np.zeros((len(embeddings), len(labels.ids)))
-        scores[:, :3] = embeddings[:, : len(labels.ids)]
-        return scores / scores.sum(axis=1, keepdims=True)
-
-    def logits(self, embeddings, labels):
-        return np.log(self.similarity(embeddings, labels) + 1e-9)
-
-    def conformal_sets(self, probabilities, labels):
-        if not self.calibrated:
-            return tuple(() for _ in probabilities), None
-        return tuple((labels.ids[row.argmax()],) for row in probabilities), 0.9
-
-
 @pytest.fixture
 def write(tmp_path):
-    def write(lines, name="manifest.csv", header="image,label,group,source"):
-        for line in lines:
-            file, colour = line.split(",")[0], line.rsplit("|", 1)[1]
-            Image.new("RGB", (64, 64), tuple(int(part) for part in colour.split())).save(tmp_path / file)
-        (tmp_path / name).write_text("\n".join([header, *(line.rsplit("|", 1)[0] for line in lines)]))
-        return read_manifest(tmp_path / name)
-
-    return write
+    return lambda *parts: paint(tmp_path, *parts)
 
 
 def test_zero_shot_worked_by_hand(write):
