@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := $(if $(GPU),requirements-gpu.txt,requirements.txt)
 ARGS ?=
 
-.PHONY: app test lint bench docs format clean
+.PHONY: app test lint bench docs benchmarks format clean
 
 app: $(VENV)/.app-$(if $(GPU),gpu,cpu)
 	$(BIN)/python app.py $(ARGS)
@@ -24,6 +24,9 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m docs.generate
+
+benchmarks: $(VENV)/.dev
+	$(BIN)/python -m docs.benchmarks --manifest $(MANIFEST) $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

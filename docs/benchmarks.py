@@ -1,4 +1,4 @@
-"""``make benchmarks MANIFEST=...``: measure models on a manifest and write docs/benchmarks.md from the results.
+"""``make benchmarks MANIFEST=...``: measure models on a manifest and write docs/benchmarks.md.
 
 The results themselves, with every image's scores, go to ``build/benchmarks/`` and are measured again only for
 another model, manifest or version of a protocol.
@@ -7,11 +7,11 @@ another model, manifest or version of a protocol.
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docs.generate import write
 from retizero.commands.services import load_real_engine
 from retizero.data import Manifest, read_manifest
 from retizero.evaluation import (
@@ -43,13 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     manifest = read_manifest(asked.manifest)
     parts = [
         "# Benchmarks",
-        "Written by `make benchmarks MANIFEST=...` from its results, never by hand. Research numbers: they say "
-        "how a model does on this manifest's test split, not how it does on patients elsewhere.",
+        "Written by `make benchmarks MANIFEST=...` from its results, never by hand. Research numbers: they "
+        "say how a model does on this manifest's test split, not how it does on patients elsewhere.",
         leakage(manifest),
     ]
     for model in asked.model or ["retizero-mini"]:
         parts += measured(model, asked.device, manifest)
-    write(HERE / "benchmarks.md", "\n\n".join(parts))
+    (HERE / "benchmarks.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def measured(model: str, device: str, manifest: Manifest) -> list[str]:
@@ -59,31 +59,38 @@ def measured(model: str, device: str, manifest: Manifest) -> list[str]:
     train, test = manifest.where("train"), manifest.where("test")
     parts = [
         f"## {identity['title']}",
-        f"`{identity['id']}`, weights `{identity['weights_sha256'][:12]}`. Trained on: {identity['trained_on']}",
+        f"`{identity['id']}`, weights `{identity['weights_sha256'][:12]}`. "
+        f"Trained on: {identity['trained_on']}",
     ]
     for name in ZERO_SHOT:
         protocol = zero_shot_protocol(name)
         labels = parse_labels(protocol.labels) if protocol.labels else None
-
-        def zero_shot(protocol: Any = protocol, labels: Any = labels) -> dict[str, Any]:
-            return evaluate_zero_shot(engine, test, labels, protocol=protocol)
-
-        result = kept(f"{identity['id']}-{name}", [identity, described(protocol), names_of(test)], zero_shot)
-        parts += section(f"Zero-shot, protocol {name}: {protocol.title}", result, details=name == ZERO_SHOT[0])
+        result = kept(
+            f"{identity['id']}-{name}",
+            [identity, described(protocol), names_of(test)],
+            partial(evaluate_zero_shot, engine, test, labels, protocol=protocol),
+        )
+        parts += section(
+            f"Zero-shot, protocol {name}: {protocol.title}", result, details=name == ZERO_SHOT[0]
+        )
     protocols = [retrieval_protocol(name) for name in RETRIEVAL]
     key = [identity, [described(each) for each in protocols], names_of(test), names_of(train)]
-    result = kept(
-        f"{identity['id']}-retrieval", key, lambda: evaluate_retrieval(engine, train, test, protocols=protocols)
-    )
-    return [*parts, *section("Retrieval: the test split asked against the train split", result, details=False)]
+    search = partial(evaluate_retrieval, engine, train, test, protocols=protocols)
+    result = kept(f"{identity['id']}-retrieval", key, search)
+    return [
+        *parts,
+        *section("Retrieval: the test split asked against the train split", result, details=False),
+    ]
 
 
 def leakage(manifest: Manifest) -> str:
     """Whether the test split was trained on."""
     train, test = manifest.where("train"), manifest.where("test")
-    found = kept("leakage", [names_of(train), names_of(test)], lambda: find_leakage(train, test))
+    found = kept("leakage", [names_of(train), names_of(test)], partial(find_leakage, train, test))
     tables = [table for table in tables_of(found, report_words()) if table.rows]
-    return "## Leakage check, train split against test split\n\n" + "\n\n".join(map(markdown_table, tables[:1]))
+    return "## Leakage check, train split against test split\n\n" + "\n\n".join(
+        map(markdown_table, tables[:1])
+    )
 
 
 def section(title: str, result: dict[str, Any], *, details: bool) -> list[str]:
@@ -102,7 +109,7 @@ def names_of(manifest: Manifest) -> str:
     return hashlib.sha256(rows.encode()).hexdigest()
 
 
-def kept(name: str, key: list[Any], compute: Any) -> dict[str, Any]:  # noqa: ANN401 - a function of no arguments
+def kept(name: str, key: list[Any], compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """A result computed before for the same key, or a new one."""
     digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:12]
     path = RESULTS / f"{name}-{digest}.json"
