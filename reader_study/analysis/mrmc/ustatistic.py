@@ -1,9 +1,10 @@
 """U-statistic analysis of any design: missing readings, split plots, nested cases (Gallas 2006, 2009).
 
 The mean over all observed terms is pooled over readers. Its variance comes from moments of products of two
-terms that share the reader, a case of either kind, or nothing; degrees of freedom after Obuchowski, Gallas
-and Hillis 2012 (Acad Radiol 19:1508). As in the iMRMC software, t is used with whole degrees of freedom
-below 50 and the normal distribution from there.
+terms that share the reader, a case of either kind, or nothing; degrees of freedom from mean squares after
+Obuchowski, Gallas and Hillis 2012 (Acad Radiol 19:1508). As in the iMRMC software, readings that are missing
+count through the probability that two terms share a reader or a case, and t is used with whole degrees of
+freedom below 50 and the normal distribution from there.
 """
 
 from __future__ import annotations
@@ -31,27 +32,41 @@ class UAnalysis:
     covariance: Floats
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """Products of a term of one treatment and one of another, by what the two terms share.
+
+    Attributes:
+        nothing: Mean product of terms that share neither the reader nor a case of any kind.
+        excess: For readers and each kind of case: mean product of terms that share it, whatever else they
+            share, above the product of the means. A mean square, but for a factor that cancels.
+        size: How many readers, and cases of each kind, there are in effect: one divided by the probability
+            that two terms share one. 0 where the treatments have none in common.
+    """
+
+    nothing: float
+    excess: tuple[float, ...]
+    size: tuple[float, ...]
+
+
 def u_statistics(kernels: Kernels) -> UAnalysis:
     """Analyse (T, R, ...) terms; readers and cases are random."""
     treatments = len(kernels.terms)
     pooled = _pooled(kernels)
-    moments = {(a, b): _moments(kernels, a, b) for a in range(treatments) for b in range(a, treatments)}
+    shared = {(a, b): _shared(kernels, a, b) for a in range(treatments) for b in range(a, treatments)}
     variances = np.empty((treatments, treatments))
-    for (a, b), found in moments.items():
-        variances[a, b] = variances[b, a] = pooled[a] * pooled[b] - found[()]
-    sizes = _sizes(kernels)
-    means = tuple(
-        _tested(float(pooled[t]), float(variances[t, t]), moments[t, t], sizes) for t in range(treatments)
-    )
+    for (a, b), found in shared.items():
+        variances[a, b] = variances[b, a] = pooled[a] * pooled[b] - found.nothing
+    means = []
+    for t in range(treatments):
+        parts = [_part(shared[t, t], axis) for axis in range(kernels.terms.ndim - 1)]
+        means.append(_tested(float(pooled[t]), float(variances[t, t]), parts))
     pairs = []
     for a, b in combinations(range(treatments), 2):
-        contrast = {
-            axes: moments[a, a][axes] + moments[b, b][axes] - 2 * moments[a, b][axes]
-            for axes in moments[a, b]
-        }
         variance = float(variances[a, a] + variances[b, b] - 2 * variances[a, b])
-        pairs.append((a, b, _tested(float(pooled[a] - pooled[b]), variance, contrast, sizes)))
-    return UAnalysis(means, tuple(pairs), variances)
+        parts = _parts_of_difference(shared[a, a], shared[b, b], shared[a, b])
+        pairs.append((a, b, _tested(float(pooled[a] - pooled[b]), variance, parts)))
+    return UAnalysis(tuple(means), tuple(pairs), variances)
 
 
 def _pooled(kernels: Kernels) -> Floats:
@@ -60,71 +75,75 @@ def _pooled(kernels: Kernels) -> Floats:
         return np.asarray(kernels.terms.sum(axes) / kernels.seen.sum(axes))
 
 
-def _sizes(kernels: Kernels) -> tuple[int, ...]:
-    """How many readers, and cases of each kind, were observed at all."""
-    seen = kernels.seen.max(axis=0)
-    axes = range(seen.ndim)
-    return tuple(
-        int(np.count_nonzero(seen.max(axis=tuple(other for other in axes if other != axis)))) for axis in axes
-    )
-
-
 @cache
 def _subsets(axes: Axes) -> tuple[Axes, ...]:
     return tuple(chain.from_iterable(combinations(axes, n) for n in range(len(axes) + 1)))
 
 
-def _moments(kernels: Kernels, a: int, b: int) -> dict[Axes, float]:
-    """Mean product of a term of treatment a and one of b that share exactly the given axes (0 is readers)."""
-    products = _exact_sums(kernels.terms[a], kernels.terms[b])
-    counts = _exact_sums(kernels.seen[a], kernels.seen[b])
-    return {axes: products[axes] / counts[axes] if counts[axes] > 0 else math.nan for axes in products}
+def _shared(kernels: Kernels, a: int, b: int) -> _Shared:
+    products = _sums_at_least(kernels.terms[a], kernels.terms[b])
+    counts = _sums_at_least(kernels.seen[a], kernels.seen[b])
+    every = tuple(range(kernels.terms.ndim - 1))
+    unshared = _exactly_nothing(counts)
+    overall = products[()] / counts[()] if counts[()] else math.nan
+    return _Shared(
+        nothing=_exactly_nothing(products) / unshared if unshared > 0 else math.nan,
+        excess=tuple(products[axis,] / counts[axis,] - overall if counts[axis,] else 0.0 for axis in every),
+        size=tuple(counts[()] / counts[axis,] if counts[axis,] else 0.0 for axis in every),
+    )
 
 
-def _exact_sums(x: Floats, y: Floats) -> dict[Axes, float]:
-    """Sums of x * y over pairs that agree in exactly the given axes, by inclusion and exclusion."""
+def _sums_at_least(x: Floats, y: Floats) -> dict[Axes, float]:
+    """Sums of x * y over pairs of terms that agree in the given axes at least (0 is readers)."""
     every = tuple(range(x.ndim))
-    at_least: dict[Axes, float] = {}
+    sums: dict[Axes, float] = {}
     for axes in _subsets(every):
         free = tuple(axis for axis in every if axis not in axes)
-        at_least[axes] = float((x.sum(axis=free) * y.sum(axis=free)).sum())
-    return {
-        axes: sum(
-            (-1) ** (len(more) - len(axes)) * value
-            for more, value in at_least.items()
-            if set(axes) <= set(more)
-        )
-        for axes in at_least
-    }
+        sums[axes] = float((x.sum(axis=free) * y.sum(axis=free)).sum())
+    return sums
 
 
-def _tested(value: float, variance: float, moments: dict[Axes, float], sizes: tuple[int, ...]) -> Comparison:
+def _exactly_nothing(at_least: dict[Axes, float]) -> float:
+    """The sum over pairs that agree in no axis, by inclusion and exclusion."""
+    return float(sum((-1) ** len(axes) * value for axes, value in at_least.items()))
+
+
+Part = tuple[float, int]  # excess and degrees of freedom
+
+
+def _part(shared: _Shared, axis: int) -> Part:
+    return shared.excess[axis], round(shared.size[axis] - 1)
+
+
+def _parts_of_difference(first: _Shared, second: _Shared, both: _Shared) -> list[Part]:
+    """Of readers and each kind of case: one part where treatments have them in common, else one for each."""
+    parts = []
+    for axis in range(len(both.size)):
+        separate = [_part(first, axis), _part(second, axis)]
+        if both.size[axis] > 0:
+            excess = first.excess[axis] + second.excess[axis] - 2 * both.excess[axis]
+            parts.append((excess, min(df for _, df in separate)))
+        else:
+            parts += separate
+    return parts
+
+
+def _tested(value: float, variance: float, parts: list[Part]) -> Comparison:
     if math.isnan(value):
         return Comparison(None, reason="Not estimable: nothing was read.")
     if math.isnan(variance):
         return Comparison(
             value, reason="Not estimable: no two readers read different cases in these treatments."
         )
-    df = _degrees_of_freedom(variance, moments, sizes)
+    df = _degrees_of_freedom(variance, parts)
     test_df = math.inf if math.isnan(df) or df >= NORMAL_FROM else max(1.0, math.floor(df))
     return compared(value, variance, math.inf if math.isnan(df) else df, test_df=test_df)
 
 
-def _degrees_of_freedom(variance: float, moments: dict[Axes, float], sizes: tuple[int, ...]) -> float:
-    """Satterthwaite over readers and each kind of case; NaN where a component is not observed."""
-    components = {
-        axes: sum((-1) ** (len(axes) - len(fewer)) * moments[fewer] for fewer in _subsets(axes))
-        for axes in moments
-        if axes
-    }
-    below = 0.0
-    for axis, size in enumerate(sizes):
-        if size < 2:
-            continue
-        part = sum(
-            component / math.prod(sizes[each] for each in axes)
-            for axes, component in components.items()
-            if axis in axes
-        )
-        below += part**2 / (size - 1)
-    return variance**2 / below if below > 0 else math.nan
+def _degrees_of_freedom(variance: float, parts: list[Part]) -> float:
+    """Satterthwaite over mean squares, never fewer than the least of them has (Gaylor 1969), nor than 2."""
+    counted = [(excess, df) for excess, df in parts if df > 0]
+    below = sum((excess / df) ** 2 / df for excess, df in counted)
+    if below <= 0:
+        return math.nan
+    return max(variance**2 / below, float(min(df for _, df in counted)), 2.0)

@@ -79,30 +79,21 @@ def test_percent_correct_equals_mrmcaov(expected, vandyke):
     assert got == pytest.approx([want["diff"], want["se"], want["df"], *want["ci"], want["p"]], rel=1e-6)
 
 
+@pytest.mark.parametrize("data", ["full", "unbalanced_drop7"])
 @pytest.mark.parametrize(
-    ("outcome", "threshold", "name"),
-    [("auc", None, "auc_full"), ("proportion", 3.0, "percent_correct_ge3_full")],
+    ("outcome", "threshold", "name"), [("auc", None, "auc"), ("proportion", 3.0, "percent_correct_ge3")]
 )
-def test_u_statistics_equal_imrmc_on_complete_readings(expected, vandyke, outcome, threshold, name):
-    pair = mrmc(vandyke, outcome, threshold=threshold, method="ustat")["pairs"][0]["rrrc"]
-    want = expected[f"imrmc_vandyke_{name}"]
+def test_u_statistics_equal_imrmc_on_complete_and_on_missing_readings(
+    shared, expected, vandyke, outcome, threshold, name, data
+):
+    ratings = vandyke
+    if data != "full":
+        ratings = read_ratings(shared / f"reference_stats/data/vandyke_{data}.csv")
+    pair = mrmc(ratings, outcome, threshold=threshold, method="ustat")["pairs"][0]["rrrc"]
+    want = expected[f"imrmc_vandyke_{name}_{data}"]
     got = [pair["difference"], pair["se"] ** 2, pair["df"], *pair["ci"], pair["p"]]
     theirs = ("AUCAminusAUCB", "varAUCAminusAUCB", "dfBDG", "botCIBDG", "topCIBDG", "pValueBDG")
     assert got == pytest.approx([want[key] for key in theirs], rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("outcome", "threshold", "name"),
-    [("auc", None, "auc_unbalanced_drop7"), ("proportion", 3.0, "percent_correct_ge3_unbalanced_drop7")],
-)
-def test_u_statistics_estimate_and_variance_equal_imrmc_on_missing_readings(
-    shared, expected, outcome, threshold, name
-):
-    ratings = read_ratings(shared / "reference_stats/data/vandyke_unbalanced_drop7.csv")
-    pair = mrmc(ratings, outcome, threshold=threshold, method="ustat")["pairs"][0]["rrrc"]
-    want = expected[f"imrmc_vandyke_{name}"]
-    got = [pair["difference"], pair["se"] ** 2]
-    assert got == pytest.approx([want["AUCAminusAUCB"], want["varAUCAminusAUCB"]], rel=1e-5)
 
 
 def test_a_split_plot_study_equals_imrmc(shared, expected):
@@ -119,6 +110,9 @@ def test_a_split_plot_study_equals_imrmc(shared, expected):
     want = expected["viper_challengeHighP"]
     assert found.difference == pytest.approx(want["AUCAminusAUCB"], rel=1e-5)
     assert found.se**2 == pytest.approx(want["varAUCAminusAUCB"], rel=1e-5)
+    assert found.df == pytest.approx(want["dfBDG"], rel=1e-5)
+    assert found.ci == pytest.approx((want["botCIBDG"], want["topCIBDG"]), rel=1e-5)
+    assert found.p == pytest.approx(want["pValueBDG"], rel=1e-5)
 
 
 def test_the_synthetic_study_gives_the_published_differences(shared):
