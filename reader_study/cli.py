@@ -21,6 +21,7 @@ from reader_study.analysis.mrmc.result import mrmc as compare_treatments
 from reader_study.audit import SYSTEM
 from reader_study.case_list import read_cases
 from reader_study.database import Database
+from reader_study.documents import to_html, to_markdown
 from reader_study.errors import DatabaseError, StudyError
 from reader_study.protocol import read_protocol
 from reader_study.tables_in import read_predictions, read_tables
@@ -289,14 +290,22 @@ def analyse(
     reads: Annotated[Path, typer.Option(help="reads.csv")],
     out: Annotated[Path, typer.Option(help="Report to write, JSON.")],
     model: Annotated[Path | None, typer.Option(help="model.csv")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Report to write as one HTML file, to read offline.")
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Report to write as Markdown.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     resamples: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of the bootstrap.")] = 2000,
     as_json: Json = False,
 ) -> None:
-    """Top-k accuracy of readers and model from CSV files, with intervals."""
+    """Everything that readings say about readers, model and help, from CSV files."""
     found = report(read_tables(cases, readers, reads, model), seed=seed, resamples=resamples).to_json()
     _write(found, out)
-    say(found, as_json, f"Wrote {out}.")
+    if html is not None:
+        _write_text(to_html(found), html)
+    if markdown is not None:
+        _write_text(to_markdown(found), markdown)
+    say(found, as_json, f"Wrote {', '.join(str(path) for path in (out, html, markdown) if path)}.")
 
 
 @app.command()
@@ -327,12 +336,14 @@ def mrmc(
 
 def _write(found: object, out: Path) -> None:
     """Write one JSON document whole or not at all."""
+    _write_text(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n", out)
+
+
+def _write_text(text: str, out: Path) -> None:
     part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(
-            json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        part.write_text(text, encoding="utf-8")
         part.replace(out)
     except OSError as error:
         raise StudyError(f"The result cannot be written to {out}: {error.strerror}.") from error

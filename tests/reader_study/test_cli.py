@@ -77,7 +77,10 @@ def test_a_study_goes_from_nothing_to_a_report_without_a_browser(command, files)
         for name in ("cases", "readers", "reads", "model")
         for item in (f"--{name}", files / "out" / f"{name}.csv")
     ]
-    ok("analyse", *sources, "--out", files / "report.json", "--resamples", 200)
+    read = ("--html", files / "report.html", "--markdown", files / "report.md")
+    ok("analyse", *sources, "--out", files / "report.json", *read, "--resamples", 200)
+    assert "Top-1" in (files / "report.md").read_text()
+    assert (files / "report.html").read_text().startswith("<!doctype html>")
     told = json.loads((files / "report.json").read_text())
     assert told["model"]["top1"]["x"] == 1
     assert told["readers"][0]["x"] == 1

@@ -27,7 +27,8 @@ CLOSED = [
     "/read", "/read/", "/read/config", "/read/gradio_api/info", "/read/gradio_api/api_info", "/read/case",
     "/read/suggest?q=dr",
     "/read/theme.css", "/read//config", "/read/%2e%2e/read/config", "/manage", "/manage/",
-    "/manage/config", "/manage/results.csv?study=demo", "/manage/gradio_api/queue/data?session_hash=x",
+    "/manage/config", "/manage/results.csv?study=demo", "/manage/report.html?study=demo",
+    "/manage/gradio_api/queue/data?session_hash=x",
     "/manage/gradio_api/file=app.py", "/manage/assets/index.js", "/image/anything",
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -52,8 +53,9 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
             report = results.results(database, viewer(request).id, study)
         except StudyError as error:
             return None, None, "", statement(str(error), "warning")
-        link = (
-            f'<a class="rz-download" href="/manage/results.csv?study={study}">{words("manage.download")}</a>'
+        link = "".join(
+            f'<a class="rz-download" href="/manage/{file}?study={quote(study)}">{words(key)}</a> '
+            for file, key in (("results.csv", "manage.download"), ("report.html", "manage.report"))
         )
         return (
             forest_plot(report, metric, words),
