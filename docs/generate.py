@@ -28,6 +28,10 @@ COMMANDS = [
     ("reader_study",),
     ("reader_study", "user"),
     ("reader_study", "study"),
+    ("reader_study", "simulate"),
+    ("reader_study", "analyse"),
+    ("reader_study", "mrmc"),
+    ("reader_study", "power"),
 ]
 
 

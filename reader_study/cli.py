@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from tqdm import tqdm
 
 from reader_study import accounts, backup, design, exchange, integrity, results, states
 from reader_study.analysis import report
@@ -23,7 +24,9 @@ from reader_study.case_list import read_cases
 from reader_study.database import Database
 from reader_study.documents import to_html, to_markdown
 from reader_study.errors import DatabaseError, StudyError
+from reader_study.planning import Plan, simulate_power
 from reader_study.protocol import read_protocol
+from reader_study.simulate import add_simulated_readers, simulate_readings
 from reader_study.tables_in import read_predictions, read_tables
 from retizero.knowledge import KnowledgeError, label_set
 
@@ -281,6 +284,51 @@ def allocate(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Draw and store the order of cases of the study's readers who have none yet."""
     new = design.allocate(connect(context), name)
     say({"study": name, "allocated": new}, as_json, f"{new} readers were given an order in study {name}.")
+
+
+@app.command()
+def simulate(
+    context: typer.Context,
+    name: Name,
+    readers: Annotated[int, typer.Option(min=1, max=200, help="Simulated readers to have.")] = 6,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of their answers.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Let simulated readers read an open study of synthetic cases; they are marked SIM- everywhere."""
+    database = connect(context)
+    add_simulated_readers(database, readers)
+    design.allocate(database, name)
+    stored = simulate_readings(database, name, seed=seed)
+    say({"study": name, "stored": stored}, as_json, f"Stored {stored} simulated readings in study {name}.")
+
+
+def _advance(bar: "tqdm[Any]") -> None:
+    bar.update()
+
+
+@app.command()
+def power(
+    readers: Annotated[int, typer.Option(help="Readers.")],
+    cases: Annotated[int, typer.Option(help="Cases, each read with and without help.")],
+    unaided: Annotated[float, typer.Option(help="Expected accuracy without help.")],
+    effect: Annotated[float, typer.Option(help="Expected gain by help; 0 gives the type I error.")],
+    reader_sd: Annotated[float, typer.Option(help="Spread of readers' ability, noise = 1.")] = 0.3,
+    reader_arm_sd: Annotated[float, typer.Option(help="Spread of help's effect over readers.")] = 0.1,
+    case_sd: Annotated[float, typer.Option(help="Spread of cases' difficulty.")] = 1.0,
+    case_arm_sd: Annotated[float, typer.Option(help="Spread of help's effect over cases.")] = 0.4,
+    studies: Annotated[int, typer.Option(help="Studies to simulate.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Plan a study: its power by simulation through the analysis that it will have."""
+    plan = Plan(readers, cases, unaided, effect, reader_sd, reader_arm_sd, case_sd, case_arm_sd)
+    with tqdm(total=studies, unit="study", disable=None) as bar:
+        found = simulate_power(plan, studies, seed, lambda _: _advance(bar))
+    words = (
+        f"Power {found.power:.3f} ({found.ci[0]:.3f} to {found.ci[1]:.3f}) over {found.studies} simulated "
+        f"studies; interval coverage {found.coverage:.3f}, mean standard error {found.standard_error:.4f}."
+    )
+    say({"plan": asdict(plan), **asdict(found), "seed": seed}, as_json, words)
 
 
 @app.command()

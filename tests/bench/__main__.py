@@ -12,10 +12,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tests.bench import knowledge, retrieval, serving
+from tests.bench import knowledge, retrieval, serving, statistics
 
 OUT = Path("build/bench.json")
-ROOMS = {"knowledge": knowledge.SUITES, "retrieval": retrieval.SUITES, "serving": serving.SUITES}
+ROOMS = {
+    "knowledge": knowledge.SUITES,
+    "retrieval": retrieval.SUITES,
+    "serving": serving.SUITES,
+    "statistics": statistics.SUITES,
+}
 
 
 def main(rooms: Sequence[str]) -> int:

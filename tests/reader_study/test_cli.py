@@ -132,5 +132,26 @@ def test_verify_tells_a_changed_byte_and_exits_with_two(command, files):
 def test_help_lists_what_there_is(command):
     status, out, _ = command("--help")
     assert status == 0
-    for name in ("init", "user", "study", "import", "export", "allocate", "analyse", "verify", "backup"):
+    for name in (
+        "init",
+        "user",
+        "study",
+        "import",
+        "export",
+        "allocate",
+        "simulate",
+        "analyse",
+        "mrmc",
+        "power",
+        "verify",
+        "backup",
+    ):
         assert name in out
+
+
+def test_simulated_readers_read_synthetic_studies_only(command, files):
+    command("study", "create", "--config", files / "pilot.yaml", "--cases", files / "cases.csv")
+    command("study", "open", "pilot")
+    status, out, err = command("simulate", "pilot", "--readers", 2)
+    assert (status, out) == (2, "")
+    assert "real cases" in err

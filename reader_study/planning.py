@@ -1,0 +1,139 @@
+"""Power by simulation: draw studies, analyse each as a real one is, count those that find the effect.
+
+The drawing model is that of Roe and Metz (Acad Radiol 1997; 4:298) for a right-or-wrong outcome with a probit
+link: reader r is right on case c in arm a where
+
+    threshold_a + reader_r + reader_arm_ra + case_c + case_arm_ca + noise > 0,
+
+all terms normal, noise with standard deviation 1. Thresholds are set so that the expected accuracies are
+those asked for. The analysis is Obuchowski-Rockette with readers and cases random, as in ``analyse``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+from statsmodels.stats.proportion import proportion_confint
+
+from reader_study.analysis.mrmc import paired_proportion
+from reader_study.errors import StudyError
+
+SIGNIFICANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that reads every case with and without help.
+
+    Attributes:
+        readers: Number of readers, 2 to 200.
+        cases: Number of cases, 5 to 5,000.
+        unaided: Expected accuracy without help, strictly between 0 and 1.
+        effect: Expected accuracy with help minus without; 0 gives the type I error.
+        reader_sd: Standard deviation of readers' ability, in units of the noise.
+        reader_arm_sd: Of how differently help works on readers.
+        case_sd: Of how hard cases are.
+        case_arm_sd: Of how differently help works on cases.
+    """
+
+    readers: int
+    cases: int
+    unaided: float
+    effect: float
+    reader_sd: float = 0.3
+    reader_arm_sd: float = 0.1
+    case_sd: float = 1.0
+    case_arm_sd: float = 0.4
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.readers <= 200 or not 5 <= self.cases <= 5_000:
+            raise StudyError("A plan has 2 to 200 readers and 5 to 5,000 cases.")
+        if not 0 < self.unaided < 1 or not 0 < self.unaided + self.effect < 1:
+            raise StudyError("Accuracies with and without help must lie between 0 and 1.")
+        if min(self.reader_sd, self.reader_arm_sd, self.case_sd, self.case_arm_sd) < 0:
+            raise StudyError("A standard deviation is not negative.")
+
+
+@dataclass(frozen=True)
+class Power:
+    """What simulated studies found.
+
+    Attributes:
+        studies: How many were drawn.
+        power: Share that found a difference at 5 %, two-sided.
+        ci: 95 % Wilson interval of that share: the simulation's own uncertainty.
+        coverage: Share whose 95 % interval holds the true effect.
+        mean_difference: Mean estimate, aided minus unaided.
+        standard_error: Mean estimated standard error.
+        not_estimable: Studies without an estimate or a test; they count as finding nothing.
+    """
+
+    studies: int
+    power: float
+    ci: tuple[float, float]
+    coverage: float
+    mean_difference: float
+    standard_error: float
+    not_estimable: int
+
+
+def draw_study(plan: Plan, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw (2, readers, cases) of 1 (right) and 0; arm 0 is aided."""
+    total = np.sqrt(1 + plan.reader_sd**2 + plan.reader_arm_sd**2 + plan.case_sd**2 + plan.case_arm_sd**2)
+    thresholds = total * norm.ppf([plan.unaided + plan.effect, plan.unaided])
+    shape = (2, plan.readers, plan.cases)
+    latent = (
+        thresholds[:, None, None]
+        + rng.normal(0, plan.reader_sd, (1, plan.readers, 1))
+        + rng.normal(0, plan.reader_arm_sd, (2, plan.readers, 1))
+        + rng.normal(0, plan.case_sd, (1, 1, plan.cases))
+        + rng.normal(0, plan.case_arm_sd, (2, 1, plan.cases))
+        + rng.normal(0, 1, shape)
+    )
+    return np.asarray(latent > 0, np.float64)
+
+
+def simulate_power(
+    plan: Plan, studies: int = 1_000, seed: int = 0, progress: Callable[[int], None] = lambda done: None
+) -> Power:
+    """Draw and analyse studies.
+
+    Args:
+        plan: What is planned.
+        studies: How many, 50 to 20,000.
+        seed: Of the draws.
+        progress: Told how many are done.
+
+    Raises:
+        StudyError: the number of studies is out of range.
+    """
+    if not 50 <= studies <= 20_000:
+        raise StudyError("Simulate 50 to 20,000 studies.")
+    rng = np.random.default_rng(seed)
+    found = covered = missing = 0
+    differences, errors = [], []
+    for done in range(1, studies + 1):
+        result = paired_proportion(draw_study(plan, rng))
+        if result.difference is not None:
+            differences.append(result.difference)
+        if result.difference is None or result.p is None or result.ci is None or result.se is None:
+            missing += 1
+        else:
+            found += result.p < SIGNIFICANCE
+            covered += result.ci[0] <= plan.effect <= result.ci[1]
+            errors.append(result.se)
+        progress(done)
+    low, high = proportion_confint(found, studies, method="wilson")
+    return Power(
+        studies=studies,
+        power=found / studies,
+        ci=(float(low), float(high)),
+        coverage=covered / max(1, len(errors)),
+        mean_difference=float(np.mean(differences)) if differences else 0.0,
+        standard_error=float(np.mean(errors)) if errors else 0.0,
+        not_estimable=missing,
+    )

@@ -1,0 +1,82 @@
+"""Multi-reader statistics at the size of a large study: 19 readers, 500 cases, two arms."""
+
+import time
+
+import numpy as np
+
+from tests.bench.rows import Row, machine, median_seconds
+
+READERS, CASES = 19, 500
+
+
+def multi_reader() -> list[Row]:
+    """Obuchowski-Rockette and U-statistics on AUC, and the whole report."""
+    from reader_study.analysis import report
+    from reader_study.analysis.mrmc.obuchowski_rockette import obuchowski_rockette
+    from reader_study.analysis.mrmc.outcomes import auc_kernels
+    from reader_study.analysis.mrmc.ustatistic import u_statistics
+
+    rng = np.random.default_rng(0)
+    truth = np.arange(CASES) % 2 == 1
+    ratings = (rng.normal(size=(2, READERS, CASES)) + truth).round(1)
+    jackknife = median_seconds(lambda: obuchowski_rockette(auc_kernels(ratings, truth)), 3)
+    moments = median_seconds(lambda: u_statistics(auc_kernels(ratings, truth)), 3)
+    table = large_study(rng)
+    started = time.perf_counter()
+    report(table).to_json()
+    whole = time.perf_counter() - started
+    size = f"{READERS} readers x {CASES} cases x 2"
+    return [
+        Row(f"OR, AUC, jackknife, {size}", jackknife, "s", "", None, "< 0.5 s", jackknife < 0.5, machine()),
+        Row(f"U-statistic, AUC, {size}", moments, "s", "", None, "< 2 s", moments < 2, machine()),
+        Row(f"the whole analyse, {size}", whole, "s", "", None, "< 10 s", whole < 10, machine()),
+    ]
+
+
+def type_one_error() -> list[Row]:
+    """How often 1,000 studies without an effect find one, and how often intervals hold the truth."""
+    from reader_study.planning import Plan, simulate_power
+
+    found = simulate_power(Plan(10, 100, 0.65, 0.0), studies=1_000)
+    error, coverage = 100 * found.power, 100 * found.coverage
+    return [
+        Row("type I error, OR, 10 x 100", error, "%", "", None, "3 to 7 %", 3 <= error <= 7, machine()),
+        Row("interval coverage, OR", coverage, "%", "", None, "93 to 97 %", 93 <= coverage <= 97, machine()),
+    ]
+
+
+def large_study(rng: np.random.Generator):
+    """A study table with every reading present."""
+    from reader_study.analysis.table import AnalysedCase, AnalysedReader, ModelAnswer, Read, StudyTable
+
+    cases, readers = [f"c{n}" for n in range(CASES)], [f"r{n}" for n in range(READERS)]
+    labels = [f"d{n}" for n in range(30)]
+    truth = rng.integers(30, size=CASES)
+
+    def ranked(case: int, skill: float) -> tuple[tuple[str, ...], int]:
+        order = rng.permutation(30)[:5].tolist()
+        if rng.random() < skill:
+            order[int(rng.integers(5) * (rng.random() < 0.4))] = int(truth[case])
+        hit = order.index(truth[case]) + 1 if truth[case] in order else 0
+        return tuple(labels[label] for label in dict.fromkeys(order)), hit
+
+    reads = []
+    for reader in readers:
+        for period, (arm, skill) in enumerate((("unaided", 0.6), ("aided", 0.75)), 1):
+            for number, case in enumerate(cases):
+                ranks, hit = ranked(number, skill)
+                seconds = float(rng.lognormal(3, 0.5))
+                reads.append(Read(reader, case, arm, period, ranks, hit, 0, int(rng.integers(1, 6)), seconds))
+    return StudyTable(
+        study={"name": "bench"},
+        k=5,
+        cases=tuple(AnalysedCase(c, (labels[t],), False) for c, t in zip(cases, truth, strict=True)),
+        readers=tuple(AnalysedReader(r, f"s{n % 3}", 5, "unaided") for n, r in enumerate(readers)),
+        reads=tuple(reads),
+        model=tuple(ModelAnswer(c, (r := ranked(n, 0.8))[0], (0.5,) * 5, r[1]) for n, c in enumerate(cases)),
+        model_identity={"id": "bench"},
+        expected=dict.fromkeys(readers, 2 * CASES),
+    )
+
+
+SUITES = (multi_reader, type_one_error)

@@ -1,0 +1,84 @@
+"""Power by simulation: nominal error without an effect, expected accuracies, more power with more data."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import nct, t
+
+from reader_study.cli import main
+from reader_study.errors import StudyError
+from reader_study.planning import Plan, draw_study, simulate_power
+
+
+def test_expected_accuracies_are_those_asked_for():
+    rng = np.random.default_rng(0)
+    drawn = [draw_study(Plan(20, 100, 0.6, 0.15), rng).mean(axis=(1, 2)) for _ in range(300)]
+    assert np.mean(drawn, axis=0) == pytest.approx([0.75, 0.6], abs=0.01)
+
+
+def test_without_an_effect_the_test_is_wrong_as_often_as_it_says():
+    found = simulate_power(Plan(8, 60, 0.6, 0.0), studies=400, seed=1)
+    assert 0.02 <= found.power <= 0.085
+    assert found.coverage >= 0.915
+    assert found.ci[0] < found.power < found.ci[1]
+
+
+def test_power_is_that_of_a_t_test_over_readers_where_only_noise_varies():
+    plan = Plan(6, 80, 0.5, 0.08, reader_sd=0, reader_arm_sd=0, case_sd=0, case_arm_sd=0)
+    variance = (0.58 * 0.42 + 0.25) / (6 * 80)
+    expected = nct.sf(t.ppf(0.975, 5), 5, 0.08 / variance**0.5)  # six readers: five degrees of freedom
+    assert simulate_power(plan, studies=300, seed=2).power == pytest.approx(expected, abs=0.1)
+
+
+def test_more_readers_cases_and_effect_give_more_power_and_spread_gives_less():
+    def power(**changes):
+        return simulate_power(
+            Plan(**({"readers": 5, "cases": 50, "unaided": 0.6, "effect": 0.08} | changes)), 200
+        ).power
+
+    base = power()
+    assert power(readers=15) > base
+    assert power(cases=200) > base
+    assert power(effect=0.16) > base
+    assert power(reader_arm_sd=0.8) < base
+
+
+def test_the_same_seed_gives_the_same_power():
+    plan = Plan(4, 30, 0.5, 0.1)
+    assert simulate_power(plan, 60, seed=3) == simulate_power(plan, 60, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"readers": 1}, "2 to 200 readers"),
+        ({"effect": 0.5}, "between 0 and 1"),
+        ({"case_sd": -1.0}, "not negative"),
+    ],
+)
+def test_impossible_plans_are_refused_in_words(changes, words):
+    with pytest.raises(StudyError, match=words):
+        Plan(**({"readers": 4, "cases": 30, "unaided": 0.6, "effect": 0.1} | changes))
+
+
+def test_the_command_prints_the_power_and_what_it_was_computed_from(capsys):
+    asked = [
+        "power",
+        "--readers",
+        "4",
+        "--cases",
+        "30",
+        "--unaided",
+        ".6",
+        "--effect",
+        ".1",
+        "--studies",
+        "50",
+    ]
+    assert main([*asked, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["plan"]["readers"] == 4
+    assert 0 <= told["power"] <= 1
+    assert main([*asked[:-1], "10"]) == 2
+    assert "50 to 20,000" in capsys.readouterr().err
