@@ -15,6 +15,7 @@ from reader_study.audit import SYSTEM
 from reader_study.database import Database
 from reader_study.design import study_named
 from reader_study.errors import NotAllowed, StudyError
+from reader_study.programs import MRMCAOV_COLUMNS, mrmcaov_rows, outcomes, write_programs
 from reader_study.records import AuditRecord, CaseRecord
 from reader_study.results import AFTER_LOCK, why_closed
 from reader_study.tabulate import study_table
@@ -50,6 +51,11 @@ DICTIONARY = (
         "the model's ranked answer, frozen before the first reading: catalogue ids",
     ),
     ("model.csv", "score1..scoreK", "the model's score of each rank"),
+    ("mrmcaov.csv", "reader, treatment, case", "who read what in which arm"),
+    ("mrmcaov.csv", "truth", "1: every case has a disease to be named"),
+    ("mrmcaov.csv", "rating", "1 where the first diagnosis is right, 0 where not"),
+    ("study.imrmc", "", "the same for iMRMC, with one added case that everybody rates 0.5"),
+    ("rjafroc.xlsx", "", "the same for RJafroc (format JAFROC, newExcelFileFormat = TRUE)"),
     (
         "audit.csv",
         "id, at, actor_id, action, subject, details",
@@ -182,6 +188,8 @@ def export_study(
         facts.write_text(json.dumps(protocol, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return (
             *write_tables(table, directory),
+            write_rows(directory / "mrmcaov.csv", MRMCAOV_COLUMNS, mrmcaov_rows(outcomes(table))),
+            *write_programs(table, directory),
             write_rows(directory / "audit.csv", columns, chain),
             write_rows(directory / "data_dictionary.csv", ("file", "column", "meaning"), DICTIONARY),
             facts,
