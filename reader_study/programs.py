@@ -100,8 +100,8 @@ def _rjafroc(read: Sequence[Outcome], numbers: _Numbers, path: Path) -> Path:
     from openpyxl import Workbook
 
     book = Workbook()
-    truth = book.active
-    truth.title = "TRUTH"
+    book.remove(book.worksheets[0])
+    truth = book.create_sheet("TRUTH")
     readers = ",".join(str(number) for number in numbers.readers.values())
     arms = ",".join(str(number) for number in numbers.arms.values())
     rows = [(number, 1, 1, readers, arms) for number in numbers.cases.values()]
