@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from reader_study.analysis.comparisons import comparisons
+from reader_study.analysis.subgroups import subgroups
 from reader_study.analysis.table import StudyTable
 
 READERS = "readers"
@@ -115,7 +116,8 @@ class Report:
     @cached_property
     def comparisons(self) -> Mapping[str, Any]:
         """Every comparison beyond accuracy, under the keys of the ``analyse`` command."""
-        return comparisons(self.table, {metric: int(metric.removeprefix("top")) for metric in self.metrics})
+        k_of = {metric: int(metric.removeprefix("top")) for metric in self.metrics}
+        return {**comparisons(self.table, k_of), "subgroups": subgroups(self.table, k_of)}
 
     def to_json(self) -> dict[str, Any]:
         """The report under the keys of the ``analyse`` command; simulated readers stand apart."""

@@ -12,8 +12,13 @@ _SYMBOLS = {"unaided": "circle", "aided": "diamond"}
 
 
 def figures_of(report: Mapping[str, Any]) -> dict[str, Figure]:
-    """Every figure that the report has numbers for: forest, curve over k, slope."""
-    figures = {"forest": _forest(report), "curve": _curve(report), "slope": _slope(report)}
+    """Every figure that the report has numbers for: forest, curve over k, slope, diseases."""
+    figures = {
+        "forest": _forest(report),
+        "curve": _curve(report),
+        "slope": _slope(report),
+        "diseases": _diseases(report),
+    }
     return {name: figure for name, figure in figures.items() if figure["data"]}
 
 
@@ -93,6 +98,36 @@ def _slope(report: Mapping[str, Any]) -> Figure:
     layout = _layout("Top-1 accuracy of each reader, unaided to aided", 460)
     layout["yaxis"] = {"title": {"text": "Top-1 accuracy"}, "range": [0, 1]}
     return {"data": traces, "layout": layout}
+
+
+def _diseases(report: Mapping[str, Any]) -> Figure:
+    """Top-1 accuracy by disease: readers by arm, and the model, in a heat map with its numbers written in."""
+    rows = [r for r in report["subgroups"] if r["by"] == "disease" and r["metric"] == "top1"]
+    rows = [row for row in rows if row["accuracy"] is not None]
+    arms = list(dict.fromkeys(row["arm"] for row in rows))
+    diseases = sorted({row["group"] for row in rows})
+    cells = {(row["group"], row["arm"]): row["accuracy"] for row in rows}
+    columns = [f"readers, {arm}" for arm in arms]
+    if report["model"]:
+        columns.append("model")
+        cells |= {(row["group"], "model"): row["model"]["accuracy"] for row in rows}
+    keys = [*arms, "model"][: len(columns)]
+    values = [[cells.get((disease, key)) for key in keys] for disease in diseases]
+    heat = {
+        "type": "heatmap",
+        "x": columns,
+        "y": diseases,
+        "z": values,
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": "Cividis",
+        "texttemplate": "%{z:.2f}",
+        "xgap": 2,
+        "ygap": 2,
+    }
+    layout = _layout("Top-1 accuracy by disease", 160 + 26 * len(diseases))
+    layout["yaxis"] = {"autorange": "reversed", "automargin": True}
+    return {"data": [heat] if diseases else [], "layout": layout}
 
 
 def _points(

@@ -28,6 +28,9 @@ def tables_of(report: Document) -> tuple[Table, ...]:
         _accuracy(report),
         _readers(report),
         _sites(report),
+        _subgroups(report, "rarity", "Rare and common diseases"),
+        _subgroups(report, "disease", "Each disease, Top-1"),
+        _subgroups(report, "experience", "Readers by years of experience"),
         _against_model(report),
         _gained(report),
         _agreement(report),
@@ -148,6 +151,27 @@ def _readers(report: Document) -> Table:
 def _sites(report: Document) -> Table:
     header = ("site", "arm", "measure", "right", "accuracy", "95 % interval")
     return Table("Accuracy of each site", header, _single(report["sites"], "site"), 3)
+
+
+def _subgroups(report: Document, by: str, title: str) -> Table:
+    rows = []
+    for each in report["subgroups"]:
+        if each["by"] != by or each["accuracy"] is None or (by == "disease" and each["metric"] != "top1"):
+            continue
+        model = each.get("model", {}).get("accuracy")
+        rows.append(
+            (
+                each["group"],
+                each["arm"],
+                metric(each["metric"]),
+                f"{each['x']} of {each['n']}",
+                share(each["accuracy"]),
+                interval(each["ci"]),
+                "" if model is None else share(model),
+            )
+        )
+    header = ("group", "arm", "measure", "right", "accuracy", "95 % interval", "model")
+    return Table(title, header, tuple(rows), 3)
 
 
 def _against_model(report: Document) -> Table:
