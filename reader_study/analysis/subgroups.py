@@ -26,7 +26,7 @@ def subgroups(table: StudyTable, metrics: Mapping[str, int]) -> list[dict[str, A
         metrics: Name and k.
 
     Returns:
-        Rows ``by, group, arm, metric, cases, readers, x, n, accuracy, ci``, and ``model`` for groups of cases.
+        Rows ``by, group, arm, metric, cases, readers, x, n, accuracy, ci``; ``model`` for groups of cases.
     """
     real = {reader.reader_id: reader for reader in table.readers if not reader.simulated}
     reads = [read for read in table.reads if read.reader_id in real]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reader_study.documents.tables import diagnosis
+
 Figure = dict[str, Any]
 _BLUE, _ORANGE, _INK, _GREY = "#0072b2", "#d55e00", "#1b2430", "#5b6675"  # Okabe and Ito 2008
 _COLOURS = {"unaided": _BLUE, "aided": _ORANGE}
@@ -116,7 +118,7 @@ def _diseases(report: Mapping[str, Any]) -> Figure:
     heat = {
         "type": "heatmap",
         "x": columns,
-        "y": diseases,
+        "y": [diagnosis(disease) for disease in diseases],
         "z": values,
         "zmin": 0,
         "zmax": 1,

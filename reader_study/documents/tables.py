@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from retizero.knowledge import load_catalogue
+
 Document = Mapping[str, Any]
 _ARROW = "aided minus unaided"
 
@@ -55,6 +57,12 @@ def p_value(p: float | None) -> str:
     if p is None:
         return ""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def diagnosis(id: str) -> str:
+    """What a diagnosis is called; free text as it was written."""
+    catalogue = load_catalogue()
+    return catalogue[id].name if id in catalogue else id
 
 
 def metric(name: str) -> str:
@@ -161,7 +169,7 @@ def _subgroups(report: Document, by: str, title: str) -> Table:
         model = each.get("model", {}).get("accuracy")
         rows.append(
             (
-                each["group"],
+                diagnosis(each["group"]),
                 each["arm"],
                 metric(each["metric"]),
                 f"{each['x']} of {each['n']}",
