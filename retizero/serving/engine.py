@@ -16,6 +16,7 @@ from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity
 from retizero.model.registry import load_model
 from retizero.serving.answers import Classification, Gate, Prediction
+from retizero.serving.batching import Batcher
 from retizero.serving.confidence import (
     conformal_members,
     dirichlet_uncertainty,
@@ -32,7 +33,7 @@ _CHUNK = 32  # photographs preprocessed at a time: bounds memory
 
 
 class Engine:
-    """Answers questions about photographs with one model. Thread-safe and deterministic.
+    """Answers questions about photographs with one model. Thread-safe; concurrent requests share its passes.
 
     Args:
         model: The dual encoder that answers.
@@ -41,6 +42,7 @@ class Engine:
     def __init__(self, model: DualEncoder) -> None:
         self.model = model
         self._texts = TextCache(model)
+        self._encode = Batcher(model.encode_images)
 
     @classmethod
     def load(cls, model: str = "retizero-mini", device: str = "auto") -> Engine:
@@ -74,7 +76,7 @@ class Engine:
         rows = []
         for start in range(0, len(images), _CHUNK):
             pixels = np.stack([self.model.preprocess(image) for image in images[start : start + _CHUNK]])
-            rows.append(self.model.encode_images(pixels))
+            rows.append(self._encode(pixels))
         return np.concatenate(rows) if rows else np.empty((0, self.identity.embed_dim), np.float32)
 
     def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
