@@ -174,3 +174,15 @@ def test_every_answer_carries_protective_headers(anonymous):
 def test_the_audit_chain_of_the_running_study_holds(server):
     with sqlite3.connect(f"file:{server.data / 'retizero.db'}?mode=ro", uri=True) as database:
         assert database.execute("select count(*) from audit").fetchone()[0] > 0
+
+
+def test_a_manager_downloads_the_table_and_the_report_a_reader_does_not(server):
+    manager = signed_in(server, "manager")
+    table = manager.get("/manage/results.csv?study=demo")
+    assert table.headers["content-type"].startswith("text/csv")
+    assert "SIM-01" in table.text
+    report = manager.get("/manage/report.html?study=demo", timeout=60)
+    assert report.headers["content-disposition"] == 'attachment; filename="report.html"'
+    assert "Simulated readers, left out of every number about readers" in report.text
+    assert manager.get("/manage/report.html?study=none").status_code == 403
+    assert signed_in(server, "reader1").get("/manage/report.html?study=demo").status_code in (401, 403)
