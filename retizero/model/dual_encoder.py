@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +43,7 @@ class DualEncoder:
         identity: Written beside the weights.
         context_length: Longest prompt in tokens; longer ones are cut.
         device: Where the network lies.
+        folder: Where its files lie; None for a network that is not in a folder of its own.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class DualEncoder:
         identity: ModelIdentity,
         context_length: int,
         device: torch.device,
+        folder: Path | None = None,
     ) -> None:
         self.identity = identity
+        self.folder = folder
         self.preprocess = Preprocess.from_dict(identity.preprocess)
         self.device = device
         self._towers: Any = towers
@@ -84,8 +88,14 @@ class DualEncoder:
             batch = torch.from_numpy(np.ascontiguousarray(pixels[start : start + _BATCH]))
             batch = batch.to(self.device).contiguous(memory_format=torch.channels_last)
             with self._lock, torch.inference_mode():
-                rows.append(normalize(self._towers.encode_image(batch).float(), dim=-1).cpu().numpy())
+                embedded = self._embed(batch)
+                if self.identity.mirror:
+                    embedded = normalize(embedded + self._embed(batch.flip(-1)), dim=-1)
+                rows.append(embedded.cpu().numpy())
         return np.concatenate(rows) if rows else np.empty((0, self.identity.embed_dim), np.float32)
+
+    def _embed(self, pixels: Tensor) -> Tensor:
+        return normalize(self._towers.encode_image(pixels).float(), dim=-1)
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed prompts.

@@ -27,6 +27,7 @@ class ModelIdentity:
         template: Prompt template with ``{label}``.
         prompt_style: Which catalogue prompts stand for a label, see ``retizero.knowledge.prompts``.
         pooling: How token states become one text vector.
+        mirror: A photograph's embedding is the mean of its own and its mirror image's.
         temperature: Divides the logits before the softmax (Guo et al. 2017), fitted on validation data.
         conformal: Split-conformal threshold with the candidate list it belongs to, or None.
         label_set_version: Label set and version that calibration used, empty where there was none.
@@ -43,6 +44,7 @@ class ModelIdentity:
     template: str = "A fundus photograph of {label}"
     prompt_style: str = "template"
     pooling: str = "mean"
+    mirror: bool = False
     temperature: float = 1.0
     conformal: dict[str, Any] | None = None
     label_set_version: str = ""

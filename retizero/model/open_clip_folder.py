@@ -41,7 +41,7 @@ def read_open_clip_folder(folder: Path, device: torch.device) -> DualEncoder:
     load_strictly(towers, folder / WEIGHTS)
     towers.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
     tokenizer = Tokenizer.from_file(str(folder / TEXT / "tokenizer.json"))
-    return DualEncoder(towers, tokenizer, identity, int(config["text_cfg"]["context_length"]), device)
+    return DualEncoder(towers, tokenizer, identity, int(config["text_cfg"]["context_length"]), device, folder)
 
 
 def build_towers(config: dict[str, Any], folder: Path) -> nn.Module:

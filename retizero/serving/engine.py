@@ -23,7 +23,8 @@ from retizero.serving.confidence import (
     is_calibrated_for,
     softmax,
 )
-from retizero.serving.gate import judge
+from retizero.serving.familiarity import read_familiarity
+from retizero.serving.gate import look_at
 from retizero.serving.text_cache import TextCache
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Engine:
         self.model = model
         self._texts = TextCache(model)
         self._encode = Batcher(model.encode_images)
+        folder, sha256 = model.folder, model.identity.weights_sha256
+        self._familiarity = read_familiarity(folder, sha256) if folder else None
 
     @classmethod
     def load(cls, model: str = "retizero-mini", device: str = "auto") -> Engine:
@@ -150,10 +153,21 @@ class Engine:
             raise ModelError("top_k must be at least 1.")
         if not labels.ids:
             raise ModelError("The list of candidate labels is empty.")
-        gate = judge(image)
-        if not gate.is_fundus:
+        gate, embedding = self.examine(image)
+        if embedding is None:
             return Classification(gate, (), (), None, None, self.identity)
-        return self._answer(gate, self.embed_image([image]), labels, top_k)
+        return self._answer(gate, embedding, labels, top_k)
+
+    def examine(self, image: NDArray[np.uint8]) -> tuple[Gate, NDArray[np.float32] | None]:
+        """Judge a photograph and embed it, (1, D); no embedding where the gate refuses it."""
+        look = look_at(image)
+        known = self._familiarity
+        limit = known.limit if known else 1.0
+        if not look.oddness <= limit:
+            return look.gate(limit=limit), None
+        embedding = self.embed_image([image])
+        gate = look.gate(float(known.distances(embedding)[0]) if known else 0.0, limit)
+        return gate, embedding if gate.is_fundus else None
 
     def _answer(
         self, gate: Gate, embedding: NDArray[np.float32], labels: LabelSet, top_k: int
@@ -175,10 +189,16 @@ class Engine:
         )
 
     def search(self, image: NDArray[np.uint8], gallery: Gallery, top_k: int = 5) -> tuple[Neighbour, ...]:
-        """Nearest photographs of a gallery that this model embedded.
+        """Nearest photographs of a gallery that this model embedded, whatever the gate says.
 
         Raises:
             GalleryError: Another model made the gallery.
         """
+        return self.nearest(self.embed_image([image]), gallery, top_k)
+
+    def nearest(
+        self, embedding: NDArray[np.float32], gallery: Gallery, top_k: int = 5
+    ) -> tuple[Neighbour, ...]:
+        """Nearest photographs to an embedding (1, D), as ``search`` gives them."""
         gallery.require(self.identity.to_dict())
-        return tuple(gallery.search(self.embed_image([image]), top_k)[0])
+        return tuple(gallery.search(embedding, top_k)[0])

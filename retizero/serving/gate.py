@@ -1,7 +1,8 @@
 """Before any answer: is this a colour fundus photograph, and a usable one?
 
-A picture is compared with real photographs by the Mahalanobis distance of its appearance. The reference
-beside this file is made by ``retizero train gate``; the rates measured with it are in the model card.
+A picture is compared with real photographs by the Mahalanobis distance of its appearance, and of its
+embedding where the model brings a fit of its own (``familiarity``). The reference beside this file is made by
+``retizero train gate``; the rates measured with it are in the model card.
 """
 
 from __future__ import annotations
@@ -71,15 +72,39 @@ def read_reference(path: Path = REFERENCE) -> GateReference:
     return GateReference(**values)
 
 
-def judge(image: NDArray[np.uint8], reference: GateReference | None = None) -> Gate:
-    """Judge (H, W, 3) uint8 RGB; never raises for an odd picture."""
+@dataclass(frozen=True)
+class Look:
+    """First look at a picture.
+
+    Attributes:
+        oddness: Squared distance from photographs, in units of the limit.
+        quality: 0 (useless) to 1.
+        poor: Whether the quality deserves a warning.
+    """
+
+    oddness: float
+    quality: float
+    poor: bool
+
+    def gate(self, unfamiliarity: float = 0.0, limit: float = 1.0) -> Gate:
+        """Decide, given the embedding's distance and the largest sum of both that is answered."""
+        if not self.oddness + unfamiliarity <= limit:
+            return Gate(is_fundus=False, quality=0.0, reason="not_fundus")
+        return Gate(True, self.quality, "poor_quality" if self.poor else "ok")
+
+
+def look_at(image: NDArray[np.uint8], reference: GateReference | None = None) -> Look:
+    """Look at (H, W, 3) uint8 RGB; never raises for an odd picture."""
     reference = reference or read_reference()
     appearance = measure(image)
     limit = reference.limit if appearance.field_found else reference.limit_without_field
-    if not reference.distance(appearance.numbers) <= limit:
-        return Gate(is_fundus=False, quality=0.0, reason="not_fundus")
     quality = reference.quality(appearance)
-    return Gate(True, quality, "ok" if quality >= reference.poor_quality else "poor_quality")
+    return Look(reference.distance(appearance.numbers) / limit, quality, quality < reference.poor_quality)
+
+
+def judge(image: NDArray[np.uint8], reference: GateReference | None = None) -> Gate:
+    """Judge (H, W, 3) uint8 RGB by its appearance alone."""
+    return look_at(image, reference).gate()
 
 
 def _ramp(value: float, ends: tuple[float, float]) -> float:

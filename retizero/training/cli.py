@@ -63,12 +63,27 @@ def gate(
     typer.echo(str(path))
 
 
+@app.command()
+def familiarity(
+    manifest: Annotated[Path, typer.Option(help="CSV with image, label and the splits train and val.")],
+    model: Annotated[str, typer.Option(help="Id or folder of the model.")] = "retizero-mini",
+    seed: Annotated[int, typer.Option(help="Seeds the borderless crops.")] = 0,
+) -> None:
+    """Measure which embeddings a model's own photographs have, for the gate; written beside its weights."""
+    from retizero.training.gate_familiarity import fit_model_familiarity
+
+    typer.echo(str(fit_model_familiarity(model, manifest, seed)))
+
+
 @app.command("gate-rates")
 def gate_rates(
     manifest: Annotated[Path, typer.Option(help="CSV with image, label and split.")],
     split: Annotated[str, typer.Option(help="Which photographs to judge.")] = "test",
+    model: Annotated[str, typer.Option(help="Id or folder of the model that stands behind the gate.")] = (
+        "retizero-mini"
+    ),
 ) -> None:
     """Measure how often the gate refuses real photographs and lets others through (needs scikit-image)."""
     from retizero.training.gate_rates import gate_rates as measured
 
-    print(json.dumps(measured(manifest, split), indent=2))
+    print(json.dumps(measured(manifest, split, model), indent=2))

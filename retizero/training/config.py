@@ -48,6 +48,7 @@ class PretrainConfig:
         checkpoints: Folder of the checkpoints that runs resume from.
         checkpoint_every: Steps between checkpoints.
         label_set: Candidate labels of validation and calibration.
+        start: Folder of an earlier model of the same shape to go on from; empty for published weights.
         seed: Seeds sampling, views and initial projections.
         size: Side of the input square, pixels.
         crop: ``field`` or ``squash``.
@@ -65,8 +66,11 @@ class PretrainConfig:
         weight_decay: AdamW's, on matrices and kernels only.
         warmup: Fraction of all steps with rising learning rate; a cosine to zero follows.
         balance: Photographs are drawn with weight ``count(label) ** -balance``; 0 draws evenly.
+        mixup: Photographs are blended in pairs, shares drawn from Beta(mixup, mixup); 0 for none (Zhang
+            et al. 2018; of activations as in Verma et al. 2019).
         drop: Dropout before the image projection.
         ema: Decay of the averaged weights, per step.
+        mirror: Embed each photograph together with its mirror image when the model is used.
         augmentation: How far views differ.
         loss: Weights of the loss terms.
         trained_on: Data in words, for the model's identity.
@@ -80,6 +84,7 @@ class PretrainConfig:
     checkpoints: str = "build/checkpoints"
     checkpoint_every: int = 20
     label_set: str = "fundus42"
+    start: str = ""
     seed: int = 0
     size: int = 260
     crop: str = "field"
@@ -97,8 +102,10 @@ class PretrainConfig:
     weight_decay: float = 0.02
     warmup: float = 0.08
     balance: float = 0.5
+    mixup: float = 0.0
     drop: float = 0.2
     ema: float = 0.98
+    mirror: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: LossWeights = field(default_factory=LossWeights)
     trained_on: str = ""

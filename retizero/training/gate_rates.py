@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from retizero import phantom
 from retizero.data import read_image, read_manifest
-from retizero.serving.gate import judge
+from retizero.serving import Engine
 from retizero.training.gate_reference import borderless
 
 Picture = NDArray[np.uint8]
@@ -24,13 +24,13 @@ _PICTURES = (
 _DRAWN = 20  # of each kind
 
 
-def gate_rates(manifest: Path, split: str, seed: int = 0) -> dict[str, dict[str, float]]:
+def gate_rates(manifest: Path, split: str, model: str, seed: int = 0) -> dict[str, dict[str, float]]:
     """Return, by kind of picture, how many there are and which fraction the gate refuses or calls poor.
 
     Kinds: photographs of a split, borderless crops of every third of them, phantoms, scikit-image's bundled
     pictures whole, cut, and behind a round black mask, and drawings made here.
     """
-    rng = np.random.default_rng(seed)
+    rng, engine = np.random.default_rng(seed), Engine.load(model)
     rows = read_manifest(manifest).where(split).rows
     photographs = [read_image(row.image) for row in tqdm(rows, desc="photographs", mininterval=10)]
     natural = list(natural_pictures())
@@ -52,7 +52,7 @@ def gate_rates(manifest: Path, split: str, seed: int = 0) -> dict[str, dict[str,
     }
     rates = {}
     for kind, pictures in kinds.items():
-        gates = [judge(picture) for picture in pictures]
+        gates = [engine.examine(picture)[0] for picture in tqdm(pictures, desc=kind, mininterval=10)]
         rates[kind] = {
             "n": len(gates),
             "refused": float(np.mean([not gate.is_fundus for gate in gates])),

@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 
 from retizero.training.checkpoint import load_checkpoint, run_fingerprint, save_checkpoint
 from retizero.training.clock import Clock
-from retizero.training.config import LossWeights, PretrainConfig
+from retizero.training.config import PretrainConfig
 from retizero.training.learner import Learner, move_average
 from retizero.training.losses import clip_loss, evidential_loss, soft_cross_entropy
 from retizero.training.run_state import RunState
@@ -99,7 +99,7 @@ def train(
             run.order = draw_order(images.primary, config.batch, steps, config.balance, run.rng)
         learner.train()
         while run.step < steps:
-            loss = _step_loss(learner, images, prompts, run.order[run.step], config.loss, run.epoch, run.rng)
+            loss = _step_loss(learner, images, prompts, run.order[run.step], config, run.epoch, run.rng)
             run.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
@@ -143,15 +143,19 @@ def _step_loss(
     images: TrainingImages,
     prompts: PromptFeatures,
     picked: NDArray[np.int64],
-    weights: LossWeights,
+    config: PretrainConfig,
     epoch: int,
     rng: np.random.Generator,
 ) -> Tensor:
     """Loss of one batch of photographs, each with one sampled caption."""
-    count = images.labels.shape[1]
+    weights, count = config.loss, images.labels.shape[1]
     labels = torch.from_numpy(images.labels[picked])
     primary = torch.from_numpy(images.primary[picked])
-    image_embeddings = learner.images(_views(images.activations, picked, rng))
+    target = prototype_targets(labels, primary, weights.smoothing, weights.secondary)
+    views = _views(images.activations, picked, rng)
+    if config.mixup:
+        views, labels, target = mixed(views, labels, target, rng.beta(config.mixup, config.mixup))
+    image_embeddings = learner.images(views)
     scale = learner.logit_scale.exp()
 
     spoken = _sampled_labels(images, picked, rng)
@@ -164,7 +168,6 @@ def _step_loss(
 
     diseases = int(prompts.owner.max()) + 1
     prototypes = prompts.prototypes(learner, diseases)
-    target = prototype_targets(labels, primary, weights.smoothing, weights.secondary)
     loss = loss + weights.prototype * soft_cross_entropy(
         scale * image_embeddings @ prototypes[:count].T, target
     )
@@ -173,6 +176,11 @@ def _step_loss(
         logits = scale * learner.texts(prompts.features[some]) @ prototypes.T
         loss = loss + weights.text * nn.functional.cross_entropy(logits, prompts.owner[some])
     return loss
+
+
+def mixed(views: Tensor, labels: Tensor, target: Tensor, share: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Blend each row with the row before it: ``share`` of itself, the rest of the other."""
+    return tuple(share * rows + (1 - share) * rows.roll(1, dims=0) for rows in (views, labels, target))  # type: ignore[return-value]
 
 
 def prototype_targets(labels: Tensor, primary: Tensor, smoothing: float, secondary: float) -> Tensor:

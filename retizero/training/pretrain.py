@@ -19,7 +19,7 @@ from retizero.data import ManifestRow, Preprocess, read_manifest
 from retizero.knowledge import label_set, load_catalogue
 from retizero.model.identity import ModelIdentity
 from retizero.model.image_stages import ImageStages
-from retizero.model.open_clip_folder import write_open_clip_folder
+from retizero.model.open_clip_folder import WEIGHTS, load_strictly, write_open_clip_folder
 from retizero.training.calibration import calibrate
 from retizero.training.checkpoint import checkpoint_path
 from retizero.training.config import PretrainConfig
@@ -64,6 +64,8 @@ def pretrain(
     start = starting_towers(
         work, prompts.texts, config.frequent_pieces, config.embed_dim, config.size, config.drop
     )
+    if config.start:
+        load_strictly(start.towers, Path(config.start) / WEIGHTS)
     towers = cast(Any, start.towers).to(memory_format=torch.channels_last)
     stages = ImageStages(towers.visual, config.frozen_stages)
     preprocess = Preprocess(config.size, MEAN, STD, config.crop, "bicubic")  # type: ignore[arg-type]
@@ -158,6 +160,7 @@ def write_model(
         template=config.template,
         prompt_style=config.prompt_style,
         pooling="mean over tokens, never over padding",
+        mirror=config.mirror,
         trained_on=config.trained_on,
         licence=config.licence,
     )

@@ -56,7 +56,9 @@ def read_retizero_folder(folder: Path, device: torch.device, exact: bool = False
     network = RetiZero.without_weights(RetiZeroConfig.from_dict(config))
     _fill(network, folder)
     tokenizer = read_tokenizer(folder) if has_tokenizer(folder) else None
-    return serve(network, tokenizer, identity, device, exact)
+    encoder = serve(network, tokenizer, identity, device, exact)
+    encoder.folder = folder
+    return encoder
 
 
 def read_classifier_folder(folder: Path) -> tuple[RetiZeroClassifier, ModelIdentity]:

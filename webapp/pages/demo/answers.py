@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 from retizero.data import read_image
 from retizero.knowledge import LabelSet, label_set, label_sets, load_catalogue, parse_labels
 from retizero.serving import Classification
-from retizero.serving.gate import judge
 from webapp.figures.answers import ranking
 from webapp.language import Language
 from webapp.rooms import Rooms
@@ -82,9 +81,10 @@ def similar(
     """Return the nearest gallery cases as (image, caption), statements (HTML) and table (HTML)."""
     try:
         photograph = read_photograph(path, words)
-        if not judge(photograph).is_fundus:
+        _, embedding = rooms.engine.examine(photograph)
+        if embedding is None:
             return [], statement(words("demo.gate_refused"), "problem"), ""
-        neighbours = rooms.engine.search(photograph, rooms.gallery, int(top_k))
+        neighbours = rooms.engine.nearest(embedding, rooms.gallery, int(top_k))
     except ValueError as error:
         return [], statement(str(error), "problem"), ""
     shown, rows = [], []
