@@ -20,6 +20,7 @@ class Augmentation:
         gain: Largest relative change of a colour channel; unlearns the camera's white balance.
         gamma: Largest change of the exponent of brightness, as a factor's logarithm.
         contrast: Largest relative change of contrast.
+        frame: Chance that a view gets the frame of another camera: a smaller circle, cut at top and bottom.
     """
 
     min_scale: float = 0.75
@@ -27,6 +28,7 @@ class Augmentation:
     gain: float = 0.2
     gamma: float = 0.25
     contrast: float = 0.2
+    frame: float = 0.0
 
     def __call__(self, square: NDArray[np.uint8], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Draw one view: (S, S, 3) uint8 square to (size, size, 3) uint8."""
@@ -50,8 +52,16 @@ class Augmentation:
         light = light * (1 + rng.uniform(-self.gain, self.gain, 3).astype(np.float32))
         mean = light.mean()
         light = (light - mean) * (1 + rng.uniform(-self.contrast, self.contrast)) + mean
+        if self.frame and rng.random() < self.frame:
+            background |= _outside_frame(size, rng.uniform(0.86, 1.0), rng.uniform(0.66, 1.0))[..., None]
         light = np.where(background, 0.0, light.clip(0, 1))
         return (light * 255 + 0.5).astype(np.uint8)
+
+
+def _outside_frame(size: int, diameter: float, height: float) -> NDArray[np.bool_]:
+    """What a camera with a round field cut at top and bottom does not show, (size, size); shares of the side."""
+    away = np.abs(np.arange(size) - (size - 1) / 2) * 2 / size
+    return (away[:, None] ** 2 + away[None, :] ** 2 > diameter**2) | (away[:, None] > height)
 
 
 def _shrunk(square: NDArray[np.uint8], zoom: float) -> NDArray[np.uint8]:

@@ -64,6 +64,24 @@ def gate(
 
 
 @app.command()
+def average(
+    model: Annotated[list[Path], typer.Option(help="Folder of a model; give it two or more times.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model that is made.")],
+    manifest: Annotated[Path, typer.Option(help="CSV with image, label and the split val, to calibrate on.")],
+    size: Annotated[int, typer.Option(min=32, help="Side of the input square, pixels.")],
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Embed photographs together with their mirror images.")
+    ] = False,
+    labels: Annotated[str, typer.Option(help="Label set of the calibration.")] = "fundus42",
+) -> None:
+    """Average the weights of models that went on from one another, and calibrate the result."""
+    from retizero.training.average import average_models
+
+    identity = average_models(model, out, manifest, labels, size, mirror)
+    typer.echo(f"{out}: {identity.fingerprint}")
+
+
+@app.command()
 def familiarity(
     manifest: Annotated[Path, typer.Option(help="CSV with image, label and the splits train and val.")],
     model: Annotated[str, typer.Option(help="Id or folder of the model.")] = "retizero-mini",

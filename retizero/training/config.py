@@ -66,6 +66,8 @@ class PretrainConfig:
         weight_decay: AdamW's, on matrices and kernels only.
         warmup: Fraction of all steps with rising learning rate; a cosine to zero follows.
         balance: Photographs are drawn with weight ``count(label) ** -balance``; 0 draws evenly.
+        source_balance: That weight is multiplied by ``count(source) ** -source_balance``.
+        phantoms: Rendered photographs that join the split ``train``, of the labels that phantoms have.
         mixup: Photographs are blended in pairs, shares drawn from Beta(mixup, mixup); 0 for none (Zhang
             et al. 2018; of activations as in Verma et al. 2019).
         drop: Dropout before the image projection.
@@ -102,6 +104,8 @@ class PretrainConfig:
     weight_decay: float = 0.02
     warmup: float = 0.08
     balance: float = 0.5
+    source_balance: float = 0.0
+    phantoms: int = 0
     mixup: float = 0.0
     drop: float = 0.2
     ema: float = 0.98

@@ -31,11 +31,13 @@ class TrainingImages:
         activations: (N, V, C, H, W) float16, view 0 the plain photograph.
         labels: (N, K) 0/1, every label of a photograph.
         primary: (N,) index of the primary label.
+        source: (N,) index of where a photograph comes from.
     """
 
     activations: NDArray[np.float16]
     labels: NDArray[np.float32]
     primary: NDArray[np.int64]
+    source: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,9 @@ def train(
     clock = Clock(config.epochs * steps, (run.epoch - 1) * steps + run.step)
     while run.epoch <= config.epochs:
         if run.step == 0:
-            run.order = draw_order(images.primary, config.batch, steps, config.balance, run.rng)
+            weight = drawing_weights(images.primary, config.balance)
+            weight *= drawing_weights(images.source, config.source_balance)
+            run.order = draw_order(weight, config.batch, steps, run.rng)
         learner.train()
         while run.step < steps:
             loss = _step_loss(learner, images, prompts, run.order[run.step], config, run.epoch, run.rng)
@@ -200,11 +204,15 @@ def prototype_targets(labels: Tensor, primary: Tensor, smoothing: float, seconda
     return (1 - smoothing) * target + smoothing / labels.shape[1]
 
 
+def drawing_weights(kind: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
+    """Weight of each photograph, ``count(its kind) ** -balance``, (N,)."""
+    return np.asarray(np.bincount(kind)[kind].astype(np.float64) ** -balance)
+
+
 def draw_order(
-    primary: NDArray[np.int64], batch: int, steps: int, balance: float, rng: np.random.Generator
+    weight: NDArray[np.float64], batch: int, steps: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Photographs of an epoch, (steps, batch), each drawn with weight ``count(label) ** -balance``."""
-    weight = np.bincount(primary)[primary].astype(float) ** -balance
+    """Photographs of an epoch, (steps, batch), each drawn in proportion to its weight."""
     return rng.choice(len(weight), size=steps * batch, p=weight / weight.sum()).reshape(steps, batch)
 
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from retizero import phantom
 from retizero.data import ManifestRow, Preprocess, read_manifest
-from retizero.knowledge import label_set, load_catalogue
+from retizero.knowledge import LabelSet, label_set, load_catalogue
 from retizero.model.identity import ModelIdentity
 from retizero.model.image_stages import ImageStages
 from retizero.model.open_clip_folder import WEIGHTS, load_strictly, write_open_clip_folder
@@ -29,6 +30,7 @@ from retizero.training.learner import Learner
 from retizero.training.loop import Evaluate, PromptFeatures, TrainingImages, train
 from retizero.training.starting_towers import StartingTowers, starting_towers
 
+PHANTOM_SEED = 5201  # of training; the demo's phantoms and the tests' come from other seeds
 LEARNING_CURVE = "learning_curve.json"
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3  # of the published EfficientNet-Lite weights
 
@@ -55,6 +57,7 @@ def pretrain(
     for problem in rows.problems:
         _tell(problem)
     train_rows, val_rows = rows.where("train").rows, rows.where("val").rows
+    train_rows += rendered_rows(config, labels)
     train_labels, train_primary = label_matrix(train_rows, labels, catalogue)
     _, val_primary = label_matrix(val_rows, labels, catalogue)
     prompts = training_prompts(labels, catalogue, config.prompt_style, config.template)
@@ -76,7 +79,9 @@ def pretrain(
         )
 
     val_activations = activations(val_rows, 1)
-    images = TrainingImages(activations(train_rows, config.views), train_labels, train_primary)
+    images = TrainingImages(
+        activations(train_rows, config.views), train_labels, train_primary, source_numbers(train_rows)
+    )
     features = PromptFeatures(
         text_features(towers.text, start.tokenizer, prompts.texts), torch.from_numpy(prompts.owner)
     )
@@ -90,6 +95,24 @@ def pretrain(
     move_into_place(work, out)
     checkpoint.unlink()
     return identity, history
+
+
+def rendered_rows(config: PretrainConfig, labels: LabelSet) -> tuple[ManifestRow, ...]:
+    """Render ``config.phantoms`` phantoms of the label set's diagnoses, or find those rendered before."""
+    if not config.phantoms:
+        return ()
+    folder = Path(config.cache) / f"phantoms-{config.phantoms}-{PHANTOM_SEED}"
+    path = folder / "manifest.csv"
+    if not path.exists():
+        _tell(f"rendering {config.phantoms} phantoms")
+        known = [id for id in phantom.LABELS if id in set(labels.ids)]
+        phantom.write_dataset(folder, config.phantoms, known, PHANTOM_SEED)
+    return read_manifest(path).rows
+
+
+def source_numbers(rows: Sequence[ManifestRow]) -> NDArray[np.int64]:
+    """Number the sources of photographs, (N,)."""
+    return np.unique([row.source for row in rows], return_inverse=True)[1].astype(np.int64)
 
 
 def move_into_place(work: Path, out: Path) -> None:

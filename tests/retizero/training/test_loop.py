@@ -24,7 +24,7 @@ def tiny_problem():
     primary = rng.integers(0, LABELS, PHOTOGRAPHS)
     activations = rng.normal(0, 0.3, (PHOTOGRAPHS, 2, CHANNELS, 4, 4)).astype(np.float16)
     activations[np.arange(PHOTOGRAPHS), :, primary] += 1
-    images = TrainingImages(activations, np.eye(LABELS, dtype=np.float32)[primary], primary)
+    images = TrainingImages(activations, np.eye(LABELS, dtype=np.float32)[primary], primary, primary % 2)
     features = torch.from_numpy(rng.normal(size=(2 * LABELS, WIDTH)).astype(np.float32))
     return images, PromptFeatures(features, torch.arange(LABELS).repeat_interleave(2))
 

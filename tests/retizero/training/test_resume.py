@@ -14,7 +14,7 @@ from retizero.training.checkpoint import CheckpointError, load_checkpoint, save_
 from retizero.training.clock import Clock
 from retizero.training.config import PretrainConfig
 from retizero.training.learner import move_average
-from retizero.training.loop import draw_order, train
+from retizero.training.loop import draw_order, drawing_weights, train
 from tests.retizero.training.test_loop import accuracy_of, tiny_config, tiny_learner, tiny_problem
 
 
@@ -101,7 +101,7 @@ def test_averaged_weights_follow_the_recurrence():
 def test_rare_labels_are_drawn_by_the_power_of_their_count():
     primary = np.repeat([0, 1], [900, 100])
     rng = np.random.default_rng(0)
-    drawn = primary[draw_order(primary, 100, 200, 0.5, rng)]
+    drawn = primary[draw_order(drawing_weights(primary, 0.5), 100, 200, rng)]
     # 900 ** 0.5 : 100 ** 0.5 = 3 : 1
     assert (drawn == 1).mean() == pytest.approx(0.25, abs=0.01)
     assert drawn.shape == (200, 100)

@@ -1,0 +1,87 @@
+"""One model from several of a family: the mean of their weights (Wortsman et al. 2022, model soups)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from retizero.data import read_manifest
+from retizero.knowledge import label_set, load_catalogue
+from retizero.model import load_model
+from retizero.model.errors import ModelError
+from retizero.model.identity import ModelIdentity, sha256_of
+from retizero.model.open_clip_folder import CONFIG, IDENTITY, WEIGHTS
+from retizero.training.calibration import calibrate
+from retizero.training.labels import label_matrix
+from retizero.training.pretrain import move_into_place
+
+
+def average_models(
+    folders: Sequence[Path], out: Path, manifest: Path, labels: str, size: int, mirror: bool
+) -> ModelIdentity:
+    """Average the weights of model folders, calibrate on the split ``val`` and write a folder.
+
+    Only models that went on from one another lie close enough for their mean to be a model; choose on
+    validation data whether it is better.
+
+    Args:
+        folders: Two or more model folders of one architecture and vocabulary.
+        out: Folder of the model that is made; files of the same names are replaced at the end.
+        manifest: Photographs to calibrate on.
+        labels: Candidate labels of the calibration.
+        size: Side of the input square, pixels.
+        mirror: Embed each photograph together with its mirror image.
+
+    Raises:
+        ModelError: Fewer than two models, or their tensors differ in name or shape.
+        ValueError: The manifest, a label or a photograph cannot be used.
+    """
+    if len(folders) < 2:
+        raise ModelError("An average needs at least two models.")
+    identity = load_model(folders[0], "cpu").identity
+    chosen = label_set(labels)
+    rows = read_manifest(manifest).where("val").rows
+    _, primary = label_matrix(rows, chosen, load_catalogue())
+    work = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(folders[0] / "text", work / "text")
+    save_file(mean_of([folder / WEIGHTS for folder in folders]), work / WEIGHTS, {"format": "pt"})
+    config = json.loads((folders[0] / CONFIG).read_text(encoding="utf-8"))
+    config["model_cfg"]["vision_cfg"]["image_size"] = size
+    config["preprocess_cfg"]["size"] = size
+    (work / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    identity = replace(
+        identity,
+        preprocess={**identity.preprocess, "size": size},
+        mirror=mirror,
+        weights_sha256=sha256_of(work / WEIGHTS),
+    )
+    (work / IDENTITY).write_text(identity.to_json(), encoding="utf-8")
+    identity = calibrate(work, rows, primary, chosen, "val")
+    move_into_place(work, out)
+    return identity
+
+
+def mean_of(files: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """Mean of every floating tensor, in its own precision; counters are those of the last file.
+
+    Raises:
+        ModelError: The files do not hold tensors of the same names and shapes.
+    """
+    stored = [load_file(file) for file in files]
+    shapes = [{name: tensor.shape for name, tensor in each.items()} for each in stored]
+    for file, each in zip(files, shapes, strict=True):
+        if each != shapes[0]:
+            raise ModelError(f"{file} does not hold the same tensors as {files[0]}.")
+    mean = {}
+    for name, last in stored[-1].items():
+        parts = [each[name] for each in stored]
+        floating = last.is_floating_point()
+        mean[name] = torch.stack([p.float() for p in parts]).mean(dim=0).to(last.dtype) if floating else last
+    return mean

@@ -1,0 +1,25 @@
+"""The mean of the weights of several models."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from retizero.model.errors import ModelError
+from retizero.training.average import mean_of
+
+
+def test_floating_tensors_are_averaged_in_their_precision_and_counters_taken_from_the_last(tmp_path):
+    for number, value in enumerate((1.0, 2.0, 6.0)):
+        tensors = {"w": torch.full((2, 3), value, dtype=torch.float16), "n": torch.tensor(number)}
+        save_file(tensors, tmp_path / f"{number}.safetensors")
+    mean = mean_of([tmp_path / f"{number}.safetensors" for number in range(3)])
+    assert mean["w"].dtype == torch.float16
+    assert mean["w"].tolist() == [[3.0] * 3] * 2
+    assert mean["n"] == 2
+
+
+def test_models_of_different_shape_are_refused_by_file(tmp_path):
+    save_file({"w": torch.zeros(2)}, tmp_path / "a.safetensors")
+    save_file({"w": torch.zeros(3)}, tmp_path / "b.safetensors")
+    with pytest.raises(ModelError, match="b.safetensors does not hold the same tensors"):
+        mean_of([tmp_path / "a.safetensors", tmp_path / "b.safetensors"])
