@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := $(if $(GPU),requirements-gpu.txt,requirements.txt)
 ARGS ?=
 
-.PHONY: app test lint bench docs benchmarks format clean
+.PHONY: app test lint bench docs benchmarks card format clean
 
 app: $(VENV)/.app-$(if $(GPU),gpu,cpu)
 	$(BIN)/python app.py $(ARGS)
@@ -27,6 +27,9 @@ docs: $(VENV)/.dev
 
 benchmarks: $(VENV)/.dev
 	$(BIN)/python -m docs.benchmarks --manifest $(MANIFEST) $(ARGS)
+
+card: $(VENV)/.dev
+	$(BIN)/python -m docs.model_card --manifest $(MANIFEST) $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class Engine:
         self._familiarity = read_familiarity(folder, sha256) if folder else None
 
     @classmethod
-    def load(cls, model: str = "retizero-mini", device: str = "auto") -> Engine:
+    def load(cls, model: str = "retizero-mini", device: str = "auto") -> Self:
         """Load a known model, or a model folder.
 
         Args:
@@ -65,14 +65,14 @@ class Engine:
         """Who answers."""
         return self.model.identity
 
-    def with_prompt_style(self, style: Style) -> Engine:
+    def with_prompt_style(self, style: Style) -> Self:
         """Return an engine with the same weights that words its labels in another style (see ``prompts``).
 
         It makes no conformal sets: the model was calibrated with its own style.
         """
         model = copy(self.model)
         model.identity = replace(self.identity, prompt_style=style, conformal=None)
-        return Engine(model)
+        return type(self)(model)
 
     def embed_image(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed photographs (H, W, 3) uint8 RGB: (N, D) float32, unit norm."""

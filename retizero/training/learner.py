@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from retizero.model.retizero.folder import computes_in_bfloat16
+
 
 class Learner(nn.Module):
     """What learns: the back of the image tower, the text projection and the logit scale.
@@ -23,8 +25,9 @@ class Learner(nn.Module):
         self.logit_scale = logit_scale
 
     def images(self, activations: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D) float32, unit norm; bfloat16 arithmetic in the convolutions."""
-        with torch.autocast(activations.device.type, torch.bfloat16):
+        """(N, C, H, W) to (N, D) float32, unit norm; convolutions in bfloat16 where that is fast."""
+        device = activations.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=computes_in_bfloat16(device)):
             embeddings = self.back(activations.contiguous(memory_format=torch.channels_last))
         return normalize(embeddings.float(), dim=-1)
 

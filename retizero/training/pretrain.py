@@ -20,7 +20,7 @@ from retizero.data import ManifestRow, Preprocess, read_manifest
 from retizero.knowledge import LabelSet, label_set, load_catalogue
 from retizero.model.identity import ModelIdentity
 from retizero.model.image_stages import ImageStages
-from retizero.model.open_clip_folder import WEIGHTS, load_strictly, write_open_clip_folder
+from retizero.model.open_clip_folder import write_open_clip_folder
 from retizero.training.calibration import calibrate
 from retizero.training.checkpoint import checkpoint_path
 from retizero.training.config import PretrainConfig
@@ -28,7 +28,7 @@ from retizero.training.features import cached_activations
 from retizero.training.labels import label_matrix, training_prompts
 from retizero.training.learner import Learner
 from retizero.training.loop import Evaluate, PromptFeatures, TrainingImages, train
-from retizero.training.starting_towers import StartingTowers, starting_towers
+from retizero.training.starting_towers import StartingTowers, starting_towers, towers_to_go_on_from
 
 PHANTOM_SEED = 5201  # of training; the demo's phantoms and the tests' come from other seeds
 LEARNING_CURVE = "learning_curve.json"
@@ -64,11 +64,12 @@ def pretrain(
 
     out = Path(config.out)
     work = out.with_name(f"{out.name}.partial")
-    start = starting_towers(
-        work, prompts.texts, config.frequent_pieces, config.embed_dim, config.size, config.drop
-    )
     if config.start:
-        load_strictly(start.towers, Path(config.start) / WEIGHTS)
+        start = towers_to_go_on_from(Path(config.start), work, config.size, config.drop)
+    else:
+        start = starting_towers(
+            work, prompts.texts, config.frequent_pieces, config.embed_dim, config.size, config.drop
+        )
     towers = cast(Any, start.towers).to(memory_format=torch.channels_last)
     stages = ImageStages(towers.visual, config.frozen_stages)
     preprocess = Preprocess(config.size, MEAN, STD, config.crop, "bicubic")  # type: ignore[arg-type]

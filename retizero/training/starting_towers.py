@@ -13,7 +13,15 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from retizero.model.open_clip_folder import TEXT, build_towers, write_text_tower_files
+from retizero.model.errors import ModelError
+from retizero.model.open_clip_folder import (
+    CONFIG,
+    TEXT,
+    WEIGHTS,
+    build_towers,
+    load_strictly,
+    write_text_tower_files,
+)
 from retizero.model.starting_weights import load_efficientnet_lite2, minilm_folder
 from retizero.model.vocabulary import kept_pieces, pruned_tokenizer
 
@@ -94,6 +102,31 @@ def starting_towers(
     }
     towers = build_towers(config, folder)
     _fill(towers, source, full, pieces)
+    return StartingTowers(towers, config, text_config, tokenizer)
+
+
+def towers_to_go_on_from(model: Path, folder: Path, size: int, drop: float) -> StartingTowers:
+    """Build the towers of an earlier model with its weights and vocabulary.
+
+    Args:
+        model: Folder of the earlier model.
+        folder: Where the text tower's config and tokenizer are written.
+        size: Side of the input square, pixels.
+        drop: Dropout before the image projection.
+
+    Raises:
+        ModelError: The folder lacks a file, or its weights do not fit its config.
+    """
+    for name in (CONFIG, WEIGHTS, f"{TEXT}/config.json", f"{TEXT}/tokenizer.json"):
+        if not (model / name).is_file():
+            raise ModelError(f"The model folder {model} lacks {name}.")
+    config = json.loads((model / CONFIG).read_text(encoding="utf-8"))["model_cfg"]
+    config["vision_cfg"] |= {"image_size": size, "timm_drop": drop}
+    text_config = json.loads((model / TEXT / "config.json").read_text(encoding="utf-8"))
+    tokenizer = Tokenizer.from_file(str(model / TEXT / "tokenizer.json"))
+    write_text_tower_files(folder / TEXT, text_config, tokenizer)
+    towers = build_towers(config, folder)
+    load_strictly(towers, model / WEIGHTS)
     return StartingTowers(towers, config, text_config, tokenizer)
 
 

@@ -1,0 +1,166 @@
+"""``make card MANIFEST=...``: measure the embedded model and write its model card.
+
+The words stand in ``docs/model-card.template.md``; every table of the card comes from here. Photographs are
+embedded once and kept in ``build/card/``; other weights embed again.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from retizero.data import Manifest, read_manifest
+from retizero.evaluation import evaluate_retrieval, evaluate_zero_shot
+from retizero.evaluation.documents import markdown_table
+from retizero.evaluation.tables import Table, headline, interval, number, report_words, tables_of
+from retizero.knowledge import STYLES, Style, parse_labels
+from retizero.serving import Engine
+from retizero.training.gate_rates import gate_rates
+
+HERE = Path(__file__).parent
+KEPT = HERE.parent / "build/card"
+SPLITS = ("train", "val", "test")
+Pixels = npt.NDArray[np.uint8]
+
+
+class RememberingEngine(Engine):
+    """An engine that embeds a photograph once and finds the embedding again, in this run and later ones."""
+
+    def remember(self, kept: dict[str, npt.NDArray[np.float32]]) -> "RememberingEngine":
+        """Use embeddings kept by the SHA-256 of a photograph's pixels, and add to them."""
+        self.kept = kept
+        return self
+
+    def embed_image(self, images: Sequence[Pixels]) -> npt.NDArray[np.float32]:
+        """Embed what is not kept yet."""
+        keys = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+        new = [index for index, key in enumerate(keys) if key not in self.kept]
+        if new:
+            embedded = super().embed_image([images[index] for index in new])
+            self.kept.update({keys[index]: row for index, row in zip(new, embedded, strict=True)})
+        return np.stack([self.kept[key] for key in keys])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--manifest", type=Path, required=True, help="with the splits train, val and test")
+    parser.add_argument("--model", default="models/retizero-mini", help="folder of the model")
+    asked = parser.parse_args(arguments)
+    folder, manifest = Path(asked.model), read_manifest(asked.manifest)
+    engine = RememberingEngine.load(str(folder))
+    assert isinstance(engine, RememberingEngine)
+    path = KEPT / f"{engine.identity.fingerprint.replace(':', '-')}.npz"
+    kept = dict(np.load(path)) if path.exists() else {}
+    engine.remember(kept)
+    try:
+        parts = {
+            **zero_shot(engine, manifest),
+            **retrieval(engine, manifest),
+            "data": data_table(manifest),
+            "gate": gate_table(asked.manifest, str(folder)),
+            "facts": facts(engine, folder),
+        }
+    finally:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **kept)
+    card = (HERE / "model-card.template.md").read_text(encoding="utf-8")
+    for name, text in parts.items():
+        card = card.replace(f"{{{{{name}}}}}", text)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def zero_shot(engine: RememberingEngine, manifest: Manifest) -> dict[str, str]:
+    """Tables of the test split, and of wordings on the validation split."""
+    labels, words = parse_labels("fundus42"), report_words()
+    test = manifest.where("test")
+    report = evaluate_zero_shot(engine, test, labels)
+    (KEPT / "zero-shot-test.json").parent.mkdir(parents=True, exist_ok=True)
+    (KEPT / "zero-shot-test.json").write_text(json.dumps(report), encoding="utf-8")
+    tables = tables_of(report, words)
+    styles = [styled_row(engine, cast(Style, style), manifest.where("val")) for style in STYLES]
+    header = ("prompts", "Top-1", "Top-3", "Top-5", "balanced accuracy")
+    return {
+        "test": markdown_table(headline(report, words)),
+        "per_label": markdown_table(tables[1]),
+        "per_source": markdown_table(tables[2]),
+        "look_alikes": markdown_table(tables[3]),
+        "prompts": markdown_table(Table("", header, tuple(styles), (1, 2, 3, 4))),
+        "reliability": reliability_table(report),
+    }
+
+
+def styled_row(engine: RememberingEngine, style: Style, validation: Manifest) -> tuple[str, ...]:
+    """Accuracy with one wording of the labels."""
+    worded = engine.with_prompt_style(style)
+    assert isinstance(worded, RememberingEngine)
+    report = evaluate_zero_shot(worded.remember(engine.kept), validation, parse_labels("fundus42"))
+    measures = [report["top_k"][k] for k in ("1", "3", "5")] + [report["balanced_accuracy"]]
+    return style, *(f"{number(each['value'])} [{interval(each['ci'])}]" for each in measures)
+
+
+def reliability_table(report: dict[str, Any]) -> str:
+    """How often the first answer is right, by its probability: the calibration plot as a table."""
+    rows = [
+        (
+            f"{each['low']:.2f} to {each['high']:.2f}",
+            str(each["n"]),
+            number(each["confidence"]),
+            number(each["accuracy"]),
+        )
+        for each in report["reliability"]
+        if each["n"]
+    ]
+    header = ("probability of the first answer", "images", "mean probability", "right")
+    return markdown_table(Table("", header, tuple(rows), (1, 2, 3)))
+
+
+def retrieval(engine: RememberingEngine, manifest: Manifest) -> dict[str, str]:
+    """Test photographs ask train and validation photographs."""
+    rows = manifest.where("train").rows + manifest.where("val").rows
+    gallery = Manifest(manifest.path, rows, manifest.problems)
+    report = evaluate_retrieval(engine, gallery, manifest.where("test"))
+    return {"retrieval": markdown_table(headline(report, report_words()))}
+
+
+def data_table(manifest: Manifest) -> str:
+    """Photographs of each source in the splits."""
+    sources = sorted({row.source for row in manifest.rows})
+    counts = [
+        (source, *(str(sum(r.source == source and r.split == s for r in manifest.rows)) for s in SPLITS))
+        for source in sources
+    ]
+    return markdown_table(Table("", ("source", *SPLITS), tuple(counts), (1, 2, 3)))
+
+
+def gate_table(manifest: Path, model: str) -> str:
+    """What the gate refuses."""
+    rates = gate_rates(manifest, "test", model)
+    rows = [(kind, str(int(each["n"])), f"{each['refused']:.1%}") for kind, each in rates.items()]
+    return markdown_table(Table("", ("pictures", "n", "refused"), tuple(rows), (1, 2)))
+
+
+def facts(engine: Engine, folder: Path) -> str:
+    """Size, identity and calibration in a list."""
+    identity = engine.identity
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+    conformal = identity.conformal or {}
+    mirror = ", embedded together with its mirror image" if identity.mirror else ""
+    return "\n".join(
+        (
+            f"- weights: SHA-256 `{identity.weights_sha256}`, {size:.1f} MB in the folder",
+            f"- a photograph is read at {identity.preprocess['size']} px, "
+            f"cropped to its field of view{mirror}",
+            f"- temperature {identity.temperature:.3f}; conformal sets: coverage "
+            f"{conformal.get('coverage')}, fitted on {conformal.get('n')} photographs of split val",
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
