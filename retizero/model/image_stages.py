@@ -39,7 +39,7 @@ class ImageStages:
         self.front.eval()
         fast = computes_in_bfloat16(pixels.device)
         # A processor's cache holds the wide early activations of two photographs, not of many.
-        parts = pixels.split(2) if pixels.device.type == "cpu" else (pixels,)
+        parts = torch.split(pixels, 2 if pixels.device.type == "cpu" else len(pixels))
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=fast):
             return torch.cat(
                 [self.front(part.contiguous(memory_format=torch.channels_last)) for part in parts]

@@ -61,7 +61,8 @@ class Augmentation:
 def _outside_frame(size: int, diameter: float, height: float) -> NDArray[np.bool_]:
     """What a round field cut at top and bottom does not show, (size, size); lengths as shares of ``size``."""
     away = np.abs(np.arange(size) - (size - 1) / 2) * 2 / size
-    return (away[:, None] ** 2 + away[None, :] ** 2 > diameter**2) | (away[:, None] > height)
+    outside = (away[:, None] ** 2 + away[None, :] ** 2 > diameter**2) | (away[:, None] > height)
+    return np.asarray(outside, np.bool_)
 
 
 def _shrunk(square: NDArray[np.uint8], zoom: float) -> NDArray[np.uint8]:

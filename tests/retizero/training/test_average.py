@@ -21,5 +21,5 @@ def test_floating_tensors_are_averaged_in_their_precision_and_counters_taken_fro
 def test_models_of_different_shape_are_refused_by_file(tmp_path):
     save_file({"w": torch.zeros(2)}, tmp_path / "a.safetensors")
     save_file({"w": torch.zeros(3)}, tmp_path / "b.safetensors")
-    with pytest.raises(ModelError, match="b.safetensors does not hold the same tensors"):
+    with pytest.raises(ModelError, match=r"b\.safetensors does not hold the same tensors"):
         mean_of([tmp_path / "a.safetensors", tmp_path / "b.safetensors"])
