@@ -9,6 +9,7 @@ from webapp.settings import Settings
 HERE = Path(__file__).parent
 COMMANDS = [
     ("retizero", "classify"),
+    ("retizero", "explain"),
     ("retizero", "evaluate", "zero-shot"),
     ("retizero", "evaluate", "retrieval"),
     ("retizero", "evaluate", "compare"),

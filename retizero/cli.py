@@ -20,6 +20,7 @@ _COMMANDS = {
     "classify": ("retizero.commands.classify", "Rank diagnoses for fundus photographs."),
     "embed": ("retizero.commands.embed", "Embed a manifest's images into vectors and records on disk."),
     "evaluate": ("retizero.commands.evaluate", "Measure models, compare them, look for leakage."),
+    "explain": ("retizero.commands.explain", "Draw what in a photograph speaks for a diagnosis."),
     "index": ("retizero.commands.index", "Build, change and search a gallery."),
     "knowledge": ("retizero.knowledge.cli", "The catalogue of fundus diseases."),
     "manifest": ("retizero.commands.manifest", "Write the manifest of a public data set on disk."),

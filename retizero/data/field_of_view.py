@@ -90,6 +90,23 @@ def field_of_view(image: NDArray[np.uint8]) -> FieldOfView:
     )
 
 
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels of a picture; it may reach beyond it."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def field_box(image: NDArray[np.uint8]) -> Box:
+    """The rectangle around the field of view of (H, W, 3) uint8 RGB; a square unless it is squeezed."""
+    field = field_of_view(image)
+    wide, high = max(1, round(2 * field.radius_x)), max(1, round(2 * field.radius_y))
+    return Box(round(field.center_x + 0.5 - wide / 2), round(field.center_y + 0.5 - high / 2), wide, high)
+
+
 def crop_to_field(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Cut out the square around the field of view.
 
@@ -100,17 +117,40 @@ def crop_to_field(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         (S, S, 3) uint8, black where the square reaches beyond the picture. A squeezed field is stretched
         back to a circle. Where no field of view is found the whole picture is padded to a square.
     """
-    field = field_of_view(image)
-    height, width = image.shape[:2]
-    wide, high = max(1, round(2 * field.radius_x)), max(1, round(2 * field.radius_y))
-    left, top = round(field.center_x + 0.5 - wide / 2), round(field.center_y + 0.5 - high / 2)
-    box = np.zeros((high, wide, 3), np.uint8)
-    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + wide, width), min(top + high, height)
-    box[y0 - top : y1 - top, x0 - left : x1 - left] = image[y0:y1, x0:x1]
-    if wide != high:
-        side = max(wide, high)
-        return np.asarray(cv2.resize(box, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
-    return box
+    box = field_box(image)
+    seen, cut = _shared(box, image.shape[:2])
+    square = np.zeros((box.height, box.width, 3), np.uint8)
+    square[cut] = image[seen]
+    if box.width != box.height:
+        side = max(box.width, box.height)
+        return np.asarray(cv2.resize(square, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return square
+
+
+def uncrop(values: NDArray[np.float32], image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Lay values of the square that ``crop_to_field`` cuts out back over the picture.
+
+    Args:
+        values: (G, G) float32, any resolution of that square.
+        image: (H, W, 3) uint8 RGB.
+
+    Returns:
+        (H, W) float32, interpolated linearly; 0 where the square does not reach.
+    """
+    box = field_box(image)
+    seen, cut = _shared(box, image.shape[:2])
+    whole = np.zeros(image.shape[:2], np.float32)
+    whole[seen] = cv2.resize(values, (box.width, box.height), interpolation=cv2.INTER_LINEAR)[cut]
+    return whole
+
+
+def _shared(box: Box, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Rows and columns that box and picture have in common: of the picture, and of the box."""
+    top, left = max(box.top, 0), max(box.left, 0)
+    bottom, right = min(box.top + box.height, shape[0]), min(box.left + box.width, shape[1])
+    seen = (slice(top, bottom), slice(left, right))
+    cut = (slice(top - box.top, bottom - box.top), slice(left - box.left, right - box.left))
+    return seen, cut
 
 
 def _find(difference: NDArray[np.uint8]) -> Ellipse | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retizero.data.field_of_view import crop_to_field
+from retizero.data.field_of_view import crop_to_field, uncrop
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -60,6 +61,21 @@ class Preprocess:
         scale = (1.0 / (255.0 * np.asarray(self.std))).astype(np.float32)
         offset = (np.asarray(self.mean) / np.asarray(self.std)).astype(np.float32)
         return np.ascontiguousarray((square * scale - offset).transpose(2, 0, 1), dtype=np.float32)
+
+    def lay_over(self, values: NDArray[np.float32], image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Lay values of the square that the tower sees over the photograph it was made from.
+
+        Args:
+            values: (G, G) float32, any resolution.
+            image: (H, W, 3) uint8 RGB, the photograph.
+
+        Returns:
+            (H, W) float32, interpolated linearly; 0 where the tower sees nothing of the photograph.
+        """
+        if self.crop == "field":
+            return uncrop(values, image)
+        size = (image.shape[1], image.shape[0])
+        return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn (H, W, 3) uint8 RGB into (3, size, size) float32."""

@@ -11,7 +11,14 @@ from retizero.knowledge.errors import (
     UnknownDisease,
     UnknownLabelSet,
 )
-from retizero.knowledge.label_sets import LabelSet, label_set, label_sets, nested_pairs, parse_labels
+from retizero.knowledge.label_sets import (
+    LabelSet,
+    label_set,
+    label_sets,
+    nested_pairs,
+    one_label,
+    parse_labels,
+)
 from retizero.knowledge.prompts import DEFAULT_TEMPLATE, STYLES, Style, prompts
 from retizero.knowledge.resolve import Resolution
 
@@ -37,6 +44,7 @@ __all__ = [
     "label_sets",
     "load_catalogue",
     "nested_pairs",
+    "one_label",
     "parse_labels",
     "prompts",
 ]

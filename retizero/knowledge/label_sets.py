@@ -82,6 +82,19 @@ def parse_labels(spec: str | Path, catalogue: Catalogue | None = None) -> LabelS
     return _from_texts(text.replace("；", ";").replace("\n", ";").split(";"), "custom", catalogue)
 
 
+def one_label(text: str, catalogue: Catalogue | None = None) -> LabelSet:
+    """The label set of a single diagnosis, given by id, name, synonym or free text; never a file or a set.
+
+    Raises:
+        LabelError: The text is empty, too long, or names several.
+    """
+    catalogue = catalogue or load_catalogue()
+    if ";" in text or "；" in text:
+        raise LabelError(f"One diagnosis is needed, not a list: {text[:60]!r}.")
+    disease = catalogue.get(text.strip())
+    return _from_texts([disease.name if disease else text.removeprefix(FREE)], "one", catalogue)
+
+
 def nested_pairs(ids: tuple[str, ...], catalogue: Catalogue) -> tuple[tuple[str, str], ...]:
     """Pairs (child, ancestor) in one list; free labels have no relations."""
     present = set(ids)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -93,6 +94,21 @@ class DualEncoder:
                     embedded = normalize(embedded + self._embed(batch.flip(-1)), dim=-1)
                 rows.append(embedded.cpu().numpy())
         return np.concatenate(rows) if rows else np.empty((0, self.identity.embed_dim), np.float32)
+
+    @property
+    def image_tower(self) -> nn.Module:
+        """The module that turns pixels into image embeddings."""
+        return cast(nn.Module, getattr(self._towers, "visual", self._towers))
+
+    @contextmanager
+    def lend(self) -> Iterator[Callable[[Tensor], Tensor]]:
+        """Give the towers to one caller, who may put hooks on them and differentiate.
+
+        Yields:
+            From pixels (N, 3, S, S) on the model's device to (N, D), unit norm, without the mirror image.
+        """
+        with self._lock:
+            yield self._embed
 
     def _embed(self, pixels: Tensor) -> Tensor:
         return normalize(self._towers.encode_image(pixels).float(), dim=-1)

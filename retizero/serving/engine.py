@@ -1,4 +1,4 @@
-"""The one facade an application needs: classify, embed, search."""
+"""The one facade an application needs: classify, explain, embed, search."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from retizero.knowledge import LabelSet, Style, prompts
+from retizero.knowledge import LabelSet, Style, one_label, prompts
 from retizero.model.dual_encoder import DualEncoder
 from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity
@@ -23,6 +23,7 @@ from retizero.serving.confidence import (
     is_calibrated_for,
     softmax,
 )
+from retizero.serving.evidence import Evidence, Method, evidence_grid, method_for
 from retizero.serving.familiarity import read_familiarity
 from retizero.serving.gate import look_at
 from retizero.serving.text_cache import TextCache
@@ -185,6 +186,50 @@ class Engine:
             conformal_set=sets[0],
             coverage=coverage,
             uncertainty=float(dirichlet_uncertainty(logits)[0]),
+            model=self.identity,
+        )
+
+    def explain(
+        self,
+        image: NDArray[np.uint8],
+        label: str | None = None,
+        *,
+        prompt: str | None = None,
+        among: LabelSet | None = None,
+        method: Method = "auto",
+    ) -> Evidence:
+        """Map what in a photograph speaks for a diagnosis, or for any text, whatever the gate says.
+
+        Args:
+            image: (H, W, 3) uint8 RGB from ``retizero.data.read_image``.
+            label: A diagnosis (catalogue id, name, synonym) or free words, asked with the model's prompts.
+            prompt: Instead of a label, a text that is asked as it is.
+            among: Candidates the diagnosis is told apart from; without, only its likeness counts.
+            method: ``relevance`` or ``rollout`` for transformers (rollout does not depend on the text),
+                ``cam`` for convolutional towers; ``auto`` takes relevance or cam.
+
+        Returns:
+            The map, aligned to the photograph; ``Evidence.png(image)`` draws it.
+
+        Raises:
+            ModelError: Neither or both of label and prompt, or a method that does not suit the image tower.
+            LabelError: The label is empty, too long, or several.
+        """
+        if (label is None) == (prompt is None) or not (label or prompt or "").strip():
+            raise ModelError("An evidence map needs one diagnosis or one prompt.")
+        chosen = method_for(self.model, method)
+        asked = None if label is None else one_label(label)
+        text = self.label_embeddings(asked)[0] if asked else self.embed_text([cast(str, prompt)])[0]
+        direction = text if among is None else text - self.label_embeddings(among).mean(axis=0)
+        pixels = self.model.preprocess(image)
+        grid = evidence_grid(self.model, pixels, direction, chosen)
+        return Evidence(
+            map=self.model.preprocess.lay_over(grid, image),
+            id=asked.ids[0] if asked else "",
+            label=asked.names[0] if asked else cast(str, prompt),
+            method=chosen,
+            grid=len(grid),
+            similarity=float(self._encode(pixels[None])[0] @ text),
             model=self.identity,
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from torch import nn
 from torch.nn.functional import normalize
 
 from retizero.data import Preprocess
@@ -44,6 +45,11 @@ class RetiZeroEncoder(DualEncoder):
     def retrieval_preprocess(self) -> Preprocess:
         """Preprocessing of ``encode_for_retrieval``: mean and standard deviation 0.5, as in the release."""
         return replace(self.preprocess, mean=_HALF, std=_HALF)
+
+    @property
+    def image_tower(self) -> nn.Module:
+        """The module that turns pixels into image embeddings."""
+        return self._network.image
 
     @property
     def logit_scale(self) -> float:
