@@ -1,4 +1,4 @@
-"""The FastAPI server: three Gradio apps per language, login, images by token, health, protective headers."""
+"""The FastAPI server: Gradio apps for each language, login, images by token, health, protective headers."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webapp import images, metrics, sessions
 from webapp.language import CODES, Code, Language
-from webapp.pages import demo, diseases, managing, reading
+from webapp.pages import dashboard, demo, diseases, managing, reading
 from webapp.rooms import Rooms
 from webapp.shell import HEAD
 from webapp.theme import style_sheet, theme
@@ -46,7 +46,8 @@ def build_server(rooms: Rooms) -> FastAPI:
     server.include_router(sessions.routes(rooms.database, rooms.settings))
     server.include_router(images.routes(rooms.database))
     server.include_router(reading.routes(rooms.database))
-    server.include_router(managing.routes(rooms.database))
+    server.include_router(managing.routes(rooms))
+    server.include_router(dashboard.routes(rooms.database))
     server.include_router(diseases.routes())
     server.include_router(metrics.routes())
 
@@ -69,11 +70,11 @@ def build_server(rooms: Rooms) -> FastAPI:
 
 
 def _pages_in(words: Language, rooms: Rooms) -> FastAPI:
-    """Return the three mounts in one language."""
+    """Return the Gradio mounts in one language; a path below another one's comes before it."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     pages: list[tuple[str, Callable[[Language, Rooms], gr.Blocks], bool]] = [
         ("/read", reading.page, False),
-        ("/manage", managing.page, False),
+        ("/manage/results", dashboard.page, False),
         ("/", demo.page, True),
     ]
     for path, build, public in pages:

@@ -1,6 +1,5 @@
 """Who is asking: login page, session cookie, lock-out, and the guard before ``/read`` and ``/manage``."""
 
-from collections.abc import Callable
 from html import escape
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit
@@ -15,22 +14,13 @@ from reader_study import sign_in as signing
 from reader_study.accounts import User
 from reader_study.database import Database
 from reader_study.errors import BadCredentials, LockedOut
+from webapp.areas import area_of, home_of
 from webapp.language import COOKIE as LANGUAGE_COOKIE
 from webapp.language import Language, preferred_language
 from webapp.settings import Settings
 from webapp.shell import standalone_page
 
 COOKIE = "retizero_session"
-MANAGING_ROLES = frozenset({"coordinator", "manager", "statistician", "admin"})
-AREAS: dict[str, Callable[[User], bool]] = {
-    "/read": lambda user: user.role == "reader",
-    "/manage": lambda user: user.role in MANAGING_ROLES,
-}
-
-
-def home_of(user: User) -> str:
-    """Return the page where a user's work is."""
-    return "/read/" if user.role == "reader" else "/manage/"
 
 
 def language_of(request: Request) -> Language:
@@ -52,13 +42,13 @@ class AreaGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, send it to the login page, or refuse it."""
-        area = next((a for a in AREAS if _is_within(scope.get("path", ""), a)), None)
+        area = area_of(scope.get("path", ""))
         if scope["type"] not in ("http", "websocket") or area is None:
             await self.app(scope, receive, send)
             return
         request = Request(scope) if scope["type"] == "http" else None
         user = await run_in_threadpool(signed_in_user, self.database, Headers(scope=scope))
-        if user is not None and AREAS[area](user):
+        if user is not None and user.role in area.roles:
             await self.app(scope, receive, send)
             return
         response: Response
@@ -68,7 +58,7 @@ class AreaGuard:
             and "text/html" in request.headers.get("accept", "")
         ):
             # A signed-in user of the other area is shown the login page too: which pages exist is no secret.
-            response = RedirectResponse(f"/login?next={quote(area + '/')}", status_code=303)
+            response = RedirectResponse(f"/login?next={quote(area.path + '/')}", status_code=303)
         else:
             response = PlainTextResponse("Sign in first.", status_code=401)
         response.headers["Cache-Control"] = "no-store"
@@ -107,9 +97,9 @@ def routes(database: Database, settings: Settings) -> APIRouter:
             return HTMLResponse(_login_page(words, _local_path(next), sentence), 429, headers)
         except BadCredentials:
             return HTMLResponse(_login_page(words, _local_path(next), words("login.wrong")), 401)
-        allowed = [area for area, may in AREAS.items() if may(signed_in.user)]
         target = _local_path(next)
-        if not any(_is_within(target, area) for area in allowed):
+        area = area_of(target.partition("?")[0])
+        if area is None or signed_in.user.role not in area.roles:
             target = home_of(signed_in.user)
         response = RedirectResponse(target, status_code=303)
         response.set_cookie(
@@ -142,10 +132,6 @@ def routes(database: Database, settings: Settings) -> APIRouter:
         return response
 
     return router
-
-
-def _is_within(path: str, area: str) -> bool:
-    return path == area or path.startswith(area + "/")
 
 
 def _local_path(target: str) -> str:

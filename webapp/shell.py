@@ -50,17 +50,20 @@ def notice(words: Language) -> str:
     return f'<p class="rz-notice" role="note">{escape(words("shell.notice"))}</p>'
 
 
-def standalone_page(words: Language, *, title: str, here: str, body: str) -> str:
+def standalone_page(words: Language, *, title: str, here: str, body: str, signs_out: bool = False) -> str:
     """Return a whole HTML page that needs no Gradio: the login page and error pages."""
     return _PAGE.substitute(
         code="zh-CN" if words.code == "zh" else "en",
         head=HEAD,
         title=escape(title),
         css=style_sheet(),
-        bar=top_bar(words, here),
+        bar=top_bar(words, here, signs_out),
         body=body + notice(words),
     )
 
 
 def _current(href: str, here: str) -> str:
-    return ' aria-current="page"' if href.rstrip("/") == here.partition("?")[0].rstrip("/") else ""
+    """Mark the way to this page, and ``/manage/`` for all pages below it."""
+    path, way = here.partition("?")[0].rstrip("/"), href.rstrip("/")
+    below = way == "/manage" and path.startswith("/manage/")
+    return ' aria-current="page"' if path == way or below else ""

@@ -83,7 +83,10 @@ def test_ranks_are_changed_by_keyboard(page, server):
 
 def test_a_manager_sees_readers_against_the_model(page, server, screenshots):
     sign_in(page, server, "manager")
+    page.get_by_role("link", name="Demo study").click()
     expect(page.locator("#rz-status")).to_contain_text("synthetic study")
+    page.screenshot(path=screenshots / "study-1280.png", full_page=True)
+    page.get_by_role("link", name="Readers against the model").click()
     expect(page.locator("#rz-forest .js-plotly-plot")).to_be_visible()
     expect(page.locator("#rz-curve .js-plotly-plot")).to_be_visible()
     rows = page.locator("#rz-accuracy tbody tr")

@@ -1,1 +1,1 @@
-"""The three Gradio apps: demo, reading, managing."""
+"""What people see, a package for each audience: demo, diseases, reading, managing, dashboard."""

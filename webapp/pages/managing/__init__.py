@@ -1,6 +1,5 @@
-"""What study managers see: progress, and readers against the model, drawn from the study's one report."""
+"""What study managers do: studies and their states, progress by site. The rules are ``reader_study``'s."""
 
-from webapp.pages.managing.page import page
 from webapp.pages.managing.routes import routes
 
-__all__ = ["page", "routes"]
+__all__ = ["routes"]

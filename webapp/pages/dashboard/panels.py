@@ -1,46 +1,10 @@
-"""The parts of the dashboard as HTML: status, progress, accuracy. Numbers are the report's, unchanged."""
+"""The parts of the dashboard as HTML: accuracy and notes. Numbers are the report's, unchanged."""
 
 from html import escape
 
 from reader_study.analysis import Estimate, Report
-from reader_study.results import StudyStatus
 from webapp.language import Language
-from webapp.tables import html_table, statement
-
-STATE_WORDS = {
-    "draft": "manage.draft",
-    "open": "manage.state_open",
-    "locked": "manage.locked",
-    "unblinded": "manage.unblinded",
-    "archived": "manage.archived",
-}
-
-
-def status_panel(status: StudyStatus, words: Language) -> str:
-    """Return the study's facts as a row of cards, and each reader's progress as a table."""
-    model = (status.model or {}).get("id", "–")
-    facts = [
-        (words("manage.state"), words(STATE_WORDS[status.state])),
-        (words("manage.cases"), str(status.cases)),
-        (words("manage.readers"), str(len(status.readers))),
-        (words("manage.readings"), f"{status.readings} / {status.expected_readings}"),
-        (words("manage.unresolved"), str(status.unresolved_entries)),
-        (words("manage.model"), str(model)),
-    ]
-    cards = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
-    mark = statement(words("manage.synthetic"), "warning") if status.synthetic else ""
-    rows = [
-        (
-            words("manage.simulated_reader", name=r.reader_id) if r.simulated else r.reader_id,
-            r.site or "–",
-            f"{r.done} / {r.total}",
-            f"{r.last_reading_at:%Y-%m-%d %H:%M} UTC" if r.last_reading_at else "–",
-        )
-        for r in status.readers
-    ]
-    headers = [words(f"manage.{k}") for k in ("reader", "site", "progress", "last")]
-    table = html_table(words("manage.progress"), headers, rows, numeric=(2,))
-    return f'<h2>{escape(status.title)}</h2>{mark}<dl class="rz-cards">{cards}</dl>{table}'
+from webapp.tables import html_table
 
 
 def accuracy_rows(report: Report, words: Language) -> list[tuple[str, str, str, str, str]]:

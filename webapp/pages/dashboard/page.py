@@ -1,29 +1,28 @@
-"""The managers' page: choose a study, see its progress and readers against the model, change its state."""
+"""The results: choose a study, see readers against the model."""
 
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
 
-from reader_study import results, states
+from reader_study import results
 from reader_study.accounts import User
 from reader_study.errors import StudyError
 from webapp.figures.accuracy import forest as forest_plot
 from webapp.figures.accuracy import top_k_curve
 from webapp.language import Language
-from webapp.pages.managing import panels
+from webapp.managers_frame import managers_top
+from webapp.pages.dashboard import panels
 from webapp.rooms import Rooms
 from webapp.sessions import signed_in_user
-from webapp.shell import notice, top_bar
+from webapp.shell import notice
 from webapp.tables import statement
 
 METRICS = ("top1", "top3", "top5")
-REFRESH_SECONDS = 30
 
 
 def page(words: Language, rooms: Rooms) -> gr.Blocks:
-    """Build the managers' page in one language."""
+    """Build the page in one language."""
     database = rooms.database
 
     def viewer(request: gr.Request) -> User:
@@ -35,16 +34,9 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
     def choices(request: gr.Request) -> tuple[Any, str]:
         found = results.studies(database, viewer(request).id)
         named = [(s.title, s.name) for s in found]
-        first = named[0][1] if named else None
+        asked = request.query_params.get("study", "")
+        first = next((name for _, name in named if name == asked), named[0][1] if named else None)
         return gr.Dropdown(choices=named, value=first), "" if named else statement(words("manage.none"))
-
-    def overview(study: str | None, request: gr.Request) -> str:
-        if not study:
-            return ""
-        try:
-            return panels.status_panel(results.study_status(database, viewer(request).id, study), words)
-        except StudyError as error:
-            return statement(str(error), "problem")
 
     def comparison(study: str | None, metric: str, request: gr.Request) -> tuple[Any, Any, str, str]:
         if not study:
@@ -64,32 +56,14 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
             panels.notes(report, words),
         )
 
-    def change(step: Callable[..., object]) -> Callable[[str | None, gr.Request], str]:
-        def do(study: str | None, request: gr.Request) -> str:
-            if not study:
-                return ""
-            try:
-                step(database, study, actor_id=viewer(request).id)
-            except StudyError as error:
-                return statement(str(error), "problem")
-            return ""
-
-        return do
-
     blocks = gr.Blocks(title="RetiZero Studio", analytics_enabled=False, fill_width=True)
     with blocks:
-        gr.HTML(top_bar(words, "/manage/", signs_out=True))
-        gr.HTML(f'<div class="rz-lead"><h1>{words("manage.title")}</h1></div>')
+        managers_top(blocks, words, database, "/manage/results/")
+        gr.HTML(f'<div class="rz-lead"><h1>{words("manage.nav_results")}</h1></div>')
         with gr.Row(elem_classes="rz-study-row"):
             study = gr.Dropdown(label=words("manage.study"), choices=[], scale=4, elem_id="rz-study")
-            buttons = [
-                (gr.Button(words("manage.open"), min_width=90), states.open_study),
-                (gr.Button(words("manage.lock"), min_width=90), states.lock_study),
-                (gr.Button(words("manage.unblind"), min_width=90), states.unblind_study),
-            ]
             refresh = gr.Button(words("manage.refresh"), min_width=90, variant="primary")
         said = gr.HTML(elem_id="rz-said")
-        status = gr.HTML(elem_id="rz-status")
         metric = gr.Radio(
             choices=[(words(f"manage.{m}"), m) for m in METRICS], value="top1", label=words("manage.metric")
         )
@@ -103,11 +77,7 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
         closed: dict[str, Any] = {"api_visibility": "private"}
         shown = [forest, curve, table, notes]
         blocks.load(choices, None, [study, said], **closed)
-        study.change(overview, study, status, **closed).then(comparison, [study, metric], shown, **closed)
+        study.change(comparison, [study, metric], shown, **closed)
         metric.change(comparison, [study, metric], shown, **closed)
-        refresh.click(overview, study, status, **closed).then(comparison, [study, metric], shown, **closed)
-        gr.Timer(REFRESH_SECONDS).tick(overview, study, status, show_progress="hidden", **closed)
-        for button, step in buttons:
-            after = button.click(change(step), study, said, **closed)
-            after.then(overview, study, status, **closed).then(comparison, [study, metric], shown, **closed)
+        refresh.click(comparison, [study, metric], shown, **closed)
     return blocks
