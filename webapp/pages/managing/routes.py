@@ -8,7 +8,7 @@ from webapp.rooms import Rooms
 
 def routes(rooms: Rooms) -> APIRouter:
     """Return every route of the room; the area guard has let only managing roles through."""
-    router = APIRouter(prefix="/manage")
+    router = APIRouter()
     for page in (studies,):
-        router.include_router(page.routes(rooms))
+        router.include_router(page.routes(rooms), prefix="/manage")
     return router
