@@ -14,8 +14,12 @@ from retizero.commands.services import engine_for
 if TYPE_CHECKING:
     from retizero.knowledge import LabelSet
     from retizero.serving import Engine
+    from retizero.serving.classifier import Classifier
 
 DEFAULT_LABELS = "fundus42"  # the list that the embedded model is calibrated for
+CLASSIFIER_HELP = (
+    "Folder of `train finetune`, or file of `train probe` or the app, that answers with its classes."
+)
 
 app = typer.Typer()
 
@@ -25,9 +29,14 @@ def classify(
     context: typer.Context,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs.")],
     labels: Annotated[
-        str, typer.Option(help='A label set, a file with one label a line, or "a; b; c".')
-    ] = DEFAULT_LABELS,
+        str | None,
+        typer.Option(
+            help='A label set, a file with one label a line, or "a; b; c"; fundus42, or all of a '
+            "classifier's classes, when left out."
+        ),
+    ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many diagnoses to list.")] = 5,
+    classifier: Annotated[Path | None, typer.Option(help=CLASSIFIER_HELP)] = None,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
     json_output: Json = False,
@@ -35,10 +44,17 @@ def classify(
     """Rank diagnoses for fundus photographs."""
     from retizero.knowledge import parse_labels
 
-    label_set = parse_labels(labels)
+    asked = parse_labels(labels) if labels else None
     with only_answers_on_stdout():
-        engine = engine_for(context, model, device)
-        rows = [classify_file(engine, image, label_set, top_k) for image in images]
+        if classifier is not None:
+            from retizero.serving.classifier import Classifier
+
+            trained = Classifier.load(classifier, device, model_given(context, model))
+            rows = [classify_file(trained, image, asked or trained.labels, top_k) for image in images]
+        else:
+            among = asked or parse_labels(DEFAULT_LABELS)
+            engine = engine_for(context, model, device)
+            rows = [classify_file(engine, image, among, top_k) for image in images]
     if json_output:
         print_json(rows)
         return
@@ -46,7 +62,13 @@ def classify(
         _print_row(row)
 
 
-def classify_file(engine: Engine, image: Path, labels: LabelSet, top_k: int) -> dict[str, Any]:
+def model_given(context: typer.Context, model: str) -> str | None:
+    """The model a user asked for; None where the option was left out."""
+    source = context.get_parameter_source("model")
+    return None if source is None or source.name == "DEFAULT" else model
+
+
+def classify_file(engine: Engine | Classifier, image: Path, labels: LabelSet, top_k: int) -> dict[str, Any]:
     """Answer for one file; a file that cannot be read becomes a row that says so."""
     from retizero.data import ImageReadError, read_image
 

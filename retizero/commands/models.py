@@ -22,8 +22,9 @@ def list_models(json_output: Json = False) -> None:
     """List known models, their licence, where their weights come from, and whether they are here."""
     with only_answers_on_stdout():
         from retizero.model import known_models
+        from retizero.model.image_towers import starting_towers
 
-        known = known_models()
+        known = (*known_models(), *starting_towers())
     if json_output:
         print_json(
             [

@@ -74,7 +74,7 @@ def convert(
     return write_folder(out, network, network.config, identity, tokenizer)
 
 
-def read_release_file(checkpoint: Path, device: torch.device) -> RetiZeroEncoder:
+def read_release_file(checkpoint: Path, device: torch.device, exact: bool = False) -> RetiZeroEncoder:
     """Load ``RetiZero.pth`` as it is, with the tokenizer that lies beside it if there is one.
 
     Sizes are the published ones unless a JSON file of the same name lies beside it (``RetiZero.json``).
@@ -90,7 +90,7 @@ def read_release_file(checkpoint: Path, device: torch.device) -> RetiZeroEncoder
     folder = _find_tokenizer(checkpoint)
     tokenizer = None if folder is None else read_tokenizer(folder)
     identity = _identity("retizero", "RetiZero", network.config, _TRAINED_ON, sha256_of(checkpoint))
-    return serve(network, tokenizer, identity, device)
+    return serve(network, tokenizer, identity, device, exact)
 
 
 def _find_tokenizer(checkpoint: Path) -> Path | None:

@@ -36,12 +36,17 @@ def read_open_clip_folder(folder: Path, device: torch.device) -> DualEncoder:
     identity = ModelIdentity.from_json((folder / IDENTITY).read_text(encoding="utf-8"))
     if sha256_of(folder / WEIGHTS) != identity.weights_sha256:
         raise ModelError(f"{folder / WEIGHTS} is not the file that identity.json names (SHA-256 differs).")
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["model_cfg"]
+    config = open_clip_config(folder)
     towers = build_towers(config, folder)
     load_strictly(towers, folder / WEIGHTS)
     towers.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
     tokenizer = Tokenizer.from_file(str(folder / TEXT / "tokenizer.json"))
     return DualEncoder(towers, tokenizer, identity, int(config["text_cfg"]["context_length"]), device, folder)
+
+
+def open_clip_config(folder: Path) -> dict[str, Any]:
+    """Return the ``model_cfg`` part of a model folder's ``open_clip_config.json``."""
+    return cast(dict[str, Any], json.loads((folder / CONFIG).read_text(encoding="utf-8"))["model_cfg"])
 
 
 def build_towers(config: dict[str, Any], folder: Path) -> nn.Module:

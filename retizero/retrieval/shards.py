@@ -81,6 +81,24 @@ def embed_to_shards(
     return {**plan, "n": total, "problems": problems}
 
 
+def read_shards(
+    folder: Path,
+) -> tuple[NDArray[np.floating[Any]], tuple[tuple[str, int], ...], tuple[str, ...]]:
+    """Read what ``embed_to_shards`` wrote.
+
+    Returns:
+        Vectors (N, D), the name and row number of each, and a sentence for each row that could not be read.
+    """
+    parts, records, problems = [], [], []
+    for vectors_file in sorted(folder.glob("vectors-*.npy")):
+        parts.append(np.load(vectors_file, allow_pickle=False))
+        records_file = vectors_file.with_name(vectors_file.stem.replace("vectors", "records") + ".json")
+        done = json.loads(records_file.read_text(encoding="utf-8"))
+        records += [(str(each["id"]), int(each["row"])) for each in done["records"]]
+        problems += done["problems"]
+    return np.concatenate(parts), tuple(records), tuple(problems)
+
+
 def _write_vectors(file: Path, vectors: NDArray[np.floating[Any]]) -> None:
     atomic_write(file, lambda out: np.lib.format.write_array(out, vectors, allow_pickle=False))
 

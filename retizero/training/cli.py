@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,6 +44,50 @@ def pretrain(
         print(json.dumps({"model": identity.to_dict(), "history": history, "config": asdict(settings)}))
     else:
         typer.echo(f"{settings.out}: {identity.fingerprint}")
+
+
+Config = Annotated[Path, typer.Option(help="YAML file with the settings of the run.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Stop where a row of the manifest cannot be used, after telling all.")
+]
+
+
+@app.command()
+def probe(
+    config: Config,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep what an interrupted run of the same settings has finished.")
+    ] = False,
+    strict: Strict = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Fit classifiers on features of a frozen tower, few photographs or all, within and across sources."""
+    from retizero.training.probes.config import ProbeConfig
+    from retizero.training.probes.run import run_probes
+    from retizero.training.strict_settings import read_settings
+
+    settings = read_settings(config, ProbeConfig)
+    _show_table(run_probes(settings, resume, strict), settings.out, json_output)
+
+
+@app.command()
+def table(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="results.json of several runs.")],
+    out: Annotated[Path, typer.Option(help="Folder of the table: results.csv, results.json, results.md.")],
+    title: Annotated[str, typer.Option(help="Heading of the table.")] = "Within and across sources",
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Put results of probe and finetune into one table."""
+    from retizero.training.transfer_files import join_tables
+
+    _show_table(join_tables(results, out, title), out, json_output)
+
+
+def _show_table(rows: list[dict[str, Any]], out: Path, json_output: bool) -> None:
+    if json_output:
+        print(json.dumps({"out": str(out), "rows": rows}, ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo((out / "results.md").read_text(encoding="utf-8"))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from PIL import Image
 from retizero.data import crop_to_field, read_image
 from retizero.knowledge import label_set, label_sets
 from webapp.language import Language
+from webapp.pages import few_shot
 from webapp.pages.demo import about, answers
 from webapp.rooms import Rooms
 from webapp.shell import notice, top_bar
@@ -64,6 +65,8 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
                         buttons=["fullscreen"], elem_id="rz-found",
                     )  # fmt: skip
                     found_table = gr.HTML(elem_id="rz-neighbours")
+                with gr.Tab(words("few_shot.tab"), id="few-shot"):
+                    teach, taught, learnt = few_shot.tab(words, rooms, blocks, path)
                 with gr.Tab(words("demo.about"), id="about"):
                     about.content(words, rooms)
         gr.HTML(notice(words))
@@ -104,6 +107,7 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
             examples.select(pick, None, chosen, **closed),
         ):
             event.then(ranked, question, answer, **closed).then(similar, [path, neighbours], cases, **closed)
+            event.then(teach, taught, learnt, **closed)
         run.click(asked, question, answer, **closed)
         typed.submit(lambda: answers.OWN_LIST, None, labels, **closed).then(asked, question, answer, **closed)
         gr.on([labels.input, top_k.release], ranked, question, answer, **closed)

@@ -1,0 +1,50 @@
+"""Settings read strictly from a YAML file: an unknown, missing or impossible one is named in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from retizero.training.config import ConfigError
+
+
+class StrictSettings(BaseModel):
+    """Frozen settings that know their names and types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+S = TypeVar("S", bound=StrictSettings)
+
+
+def read_settings(path: Path, kind: type[S]) -> S:
+    """Read a YAML file into settings.
+
+    Raises:
+        ConfigError: The file is missing, not YAML, or a setting in it is unknown, missing or impossible.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The configuration {path} cannot be opened.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration {path} is not valid YAML.") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"The configuration {path} must hold settings by name.")
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_sentence(error)}") from error
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"]) or "the settings"
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting {name}."
+    if first["type"] == "missing":
+        return f"the setting {name} is missing."
+    return f"{name}: {first['msg'].removeprefix('Value error, ')} (not {first.get('input')!r})."
