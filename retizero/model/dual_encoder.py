@@ -68,11 +68,6 @@ class DualEncoder:
         )  # one forward pass at a time: more would only share the same cores or device
 
     @property
-    def towers(self) -> nn.Module:
-        """The network itself, in evaluation mode; not to be changed."""
-        return cast(nn.Module, self._towers)
-
-    @property
     def logit_scale(self) -> float:
         """Multiplies cosine similarities to give logits, exp'd."""
         return float(self._towers.logit_scale.detach().float().exp())

@@ -24,7 +24,6 @@ from retizero.model.registry import ModelInfo, load_model
 from retizero.model.retizero.config import ImageTowerConfig
 from retizero.model.retizero.encoder import RetiZeroEncoder
 from retizero.model.retizero.image_tower import VisionTower
-from retizero.model.retizero.network import RetiZero
 from retizero.model.starting_weights import efficientnet_lite2_file, load_efficientnet_lite2
 
 IMAGENET = "imagenet-efficientnet-lite2"
@@ -158,15 +157,15 @@ def _imagenet() -> ImageTower:
 
 def _of_encoder(encoder: DualEncoder) -> ImageTower:
     if isinstance(encoder, RetiZeroEncoder):
-        network = cast(RetiZero, encoder.towers)
-        config = replace(network.config.vit, lora_rank=0)
+        source = cast(VisionTower, encoder.image_tower)
+        config = replace(source.config, lora_rank=0)
         tower = VisionTower(config)
-        tower.vit.load_state_dict(network.image.vit.state_dict(), strict=True)
+        tower.vit.load_state_dict(source.vit.state_dict(), strict=True)
         architecture: dict[str, Any] = {"kind": "retizero", "vit": asdict(config)}
         return ImageTower(
             _frozen(TowerFeatures(tower)), config.embed_dim, architecture, encoder.identity, encoder
         )
-    visual = copy.deepcopy(cast(Any, encoder.towers).visual)
+    visual = copy.deepcopy(encoder.image_tower)
     config_of = open_clip_config(cast(Path, encoder.folder))
     vision = dict(config_of["vision_cfg"])
     if hasattr(visual, "trunk") and not hasattr(visual.head, "pool"):
