@@ -1,6 +1,7 @@
 """Teaching the demo: limits, forgetting, files deleted, answers in both languages."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from retizero import phantom
 from retizero.serving import Engine
 from retizero.serving.linear_head import head_from_json
-from webapp.language import Language
+from webapp.language import Language, table
 from webapp.pages.few_shot import answers, teaching
 from webapp.pages.few_shot.lesson import (
     MAX_CLASSES,
@@ -61,6 +62,13 @@ def uploads(tmp_path, monkeypatch):
         return str(path)
 
     return put
+
+
+def test_every_sentence_that_the_tab_says_has_words():
+    folder = Path(answers.__file__).parent
+    said = {key for file in folder.glob("*.py") for key in re.findall(r'"(few_shot\.\w+)"', file.read_text())}
+    assert len(said) > 30
+    assert said | {"few_shot.tab"} == {key for key in table() if key.startswith("few_shot.")}
 
 
 def test_limits_are_kept(engine):
