@@ -8,19 +8,21 @@ from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from reader_study import audit
+from reader_study import audit, integrity
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
 from reader_study.errors import AccountError, BadCredentials, NotAllowed
-from reader_study.records import ROLES, IdentityRecord, SessionRecord, UserRecord
+from reader_study.records import ROLES, IdentityRecord, LoginAttemptRecord, SessionRecord, UserRecord
 
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 256
 NO_PASSWORD = "!"
 """Stands in place of a hash where nobody can sign in: simulated readers, erased accounts."""
+MANAGED_ROLES = ("reader", "coordinator")
+"""The roles whose accounts a manager looks after."""
 CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 
@@ -124,14 +126,24 @@ def create_user(
     return create_users(database, [account], actor_id=actor_id)[0]
 
 
+def may_manage(actor: UserRecord | None, role: str) -> None:
+    """Let managers look after readers and coordinators, administrators and the command line after all.
+
+    Raises:
+        NotAllowed: the actor may not manage accounts of this role.
+    """
+    if actor is not None and actor.role != "admin" and role not in MANAGED_ROLES:
+        raise NotAllowed(f"The role {actor.role!r} may not manage accounts of the role {role!r}.")
+
+
 def create_users(
     database: Database, accounts: Sequence[NewAccount], *, actor_id: str = SYSTEM
 ) -> tuple[User, ...]:
-    """Add accounts, all of them or none; administrators and the command line may.
+    """Add accounts, all of them or none; managers add readers and coordinators only.
 
     Raises:
         AccountError: a user name is taken or cannot be used, a password is too weak, a role unknown.
-        NotAllowed: the actor is not an administrator.
+        NotAllowed: the actor may not add accounts of this role.
     """
     hashes = []
     for account in accounts:
@@ -139,16 +151,19 @@ def create_users(
         password = account.password
         hashes.append(NO_PASSWORD if password is None else hash_password(database.hasher, password))
     with database.transaction() as session:
-        require_role(session, actor_id, ("admin",))
+        actor = require_role(session, actor_id, ("manager",))
+        for account in accounts:
+            may_manage(actor, account.role)
         return tuple(
-            _insert(database, session, account, password_hash, actor_id)
+            insert_user(database, session, account, password_hash, actor_id)
             for account, password_hash in zip(accounts, hashes, strict=True)
         )
 
 
-def _insert(
+def insert_user(
     database: Database, session: Session, account: NewAccount, password_hash: str, actor_id: str
 ) -> User:
+    """Do what ``create_users`` does for one checked account, inside the caller's transaction."""
     username = normal_name(account.username)
     if session.scalar(select(UserRecord.id).where(UserRecord.username == username)):
         raise AccountError(f"There is already a user named {username!r}.")
@@ -190,7 +205,11 @@ def _note(
         actor_id=actor_id,
         action=action,
         subject=f"user {record.code}",
-        details={"user_id": record.id, **details},
+        details={
+            "user_id": record.id,
+            "vouches": {integrity.account_subject(record): integrity.account_digest(record)},
+            **details,
+        },
     )
 
 
@@ -278,9 +297,14 @@ def change_password(database: Database, user_id: str, old: str, new: str) -> Non
         record = session.get_one(UserRecord, user_id)
         if record.password_hash != old_hash:
             raise BadCredentials("The password was changed meanwhile.")
-        record.password_hash, record.must_change_password = new_hash, False
-        _revoke_sessions(database, session, record)
-        _note(database, session, user_id, "change_password", record)
+        set_password(database, session, record, new_hash)
+
+
+def set_password(database: Database, session: Session, record: UserRecord, new_hash: str) -> None:
+    """Store a new password's hash and sign the user out everywhere, inside the caller's transaction."""
+    record.password_hash, record.must_change_password = new_hash, False
+    _revoke_sessions(database, session, record)
+    _note(database, session, record.id, "change_password", record)
 
 
 def _revoke_sessions(database: Database, session: Session, record: UserRecord) -> None:
@@ -291,28 +315,56 @@ def _revoke_sessions(database: Database, session: Session, record: UserRecord) -
 def disable_user(database: Database, username: str, *, actor_id: str = SYSTEM) -> User:
     """Close an account and sign it out everywhere; its readings stay."""
     with database.transaction() as session:
-        require_role(session, actor_id, ("admin",))
-        record = _by_name(session, username)
+        actor = require_role(session, actor_id, ("manager",))
+        record = by_name(session, username)
+        may_manage(actor, record.role)
         record.active = False
         _revoke_sessions(database, session, record)
         _note(database, session, actor_id, "disable_user", record)
         return as_user(record)
 
 
+def enable_user(database: Database, username: str, *, actor_id: str = SYSTEM) -> User:
+    """Open a disabled account again.
+
+    Raises:
+        AccountError: there is no such account, or its identity was erased.
+        NotAllowed: the actor may not manage accounts of this role.
+    """
+    with database.transaction() as session:
+        actor = require_role(session, actor_id, ("manager",))
+        record = by_name(session, username)
+        may_manage(actor, record.role)
+        if record.password_hash == NO_PASSWORD:
+            raise AccountError(f"{record.username} is an account that nobody signs in to.")
+        record.active = True
+        _note(database, session, actor_id, "enable_user", record)
+        return as_user(record)
+
+
 def erase_identity(database: Database, username: str, *, actor_id: str = SYSTEM) -> None:
-    """Forget who a user is: name, e-mail, user name and password go; the pseudonym and its readings stay."""
+    """Forget who a user is; the pseudonym and its readings stay.
+
+    Name, e-mail, user name, password, sessions and the record of sign-ins (with addresses) go.
+    """
     with database.transaction() as session:
         require_role(session, actor_id, ("admin",))
-        record = _by_name(session, username)
+        record = by_name(session, username)
         identity = session.get(IdentityRecord, record.id)
         if identity is not None:
             session.delete(identity)
+        session.execute(delete(LoginAttemptRecord).where(LoginAttemptRecord.account == record.username))
+        session.execute(delete(SessionRecord).where(SessionRecord.user_id == record.id))
         record.username, record.password_hash, record.active = record.code.casefold(), NO_PASSWORD, False
-        _revoke_sessions(database, session, record)
         _note(database, session, actor_id, "erase_identity", record)
 
 
-def _by_name(session: Session, username: str) -> UserRecord:
+def by_name(session: Session, username: str) -> UserRecord:
+    """The row of an account.
+
+    Raises:
+        AccountError: there is none of that name.
+    """
     record = session.scalar(select(UserRecord).where(UserRecord.username == normal_name(username)))
     if record is None:
         raise AccountError(f"There is no user named {normal_name(username)!r}.")

@@ -21,11 +21,13 @@ class Answer:
         ranks: 1 to k entries, each a catalogue id, a name or synonym, or free text for adjudication.
         confidence: from 1 to the study's number of levels.
         comment: free remark, up to 2000 characters.
+        findings: signs seen, as ids of the catalogue's vocabulary; only where the protocol asks for them.
     """
 
     ranks: tuple[str, ...]
     confidence: int
     comment: str = ""
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,18 @@ class Checked:
     entries: tuple[Entry, ...]
     confidence: int
     comment: str
+    findings: tuple[str, ...] = ()
 
 
 def check_answer(
-    answer: object, *, k: int, confidence_levels: int, free_text: bool, catalogue: Catalogue, labels: LabelSet
+    answer: object,
+    *,
+    k: int,
+    confidence_levels: int,
+    free_text: bool,
+    catalogue: Catalogue,
+    labels: LabelSet,
+    findings: bool = False,
 ) -> Checked:
     """Check an answer against the protocol.
 
@@ -69,7 +79,18 @@ def check_answer(
     if type(answer.confidence) is not int or not 1 <= answer.confidence <= confidence_levels:
         raise ConductError(f"Confidence is a whole number from 1 to {confidence_levels}.")
     comment = clean(answer.comment, "The comment", LONGEST_COMMENT, lines=True)
-    return Checked(entries, answer.confidence, comment)
+    return Checked(entries, answer.confidence, comment, _findings(answer.findings, findings, catalogue))
+
+
+def _findings(given: object, asked: bool, catalogue: Catalogue) -> tuple[str, ...]:
+    """The tags in the order of the vocabulary, each once."""
+    if not isinstance(given, tuple | list) or not all(isinstance(tag, str) for tag in given):
+        raise ConductError("The findings could not be read; load the page again.")
+    if given and not asked:
+        raise ConductError("This study asks for no findings.")
+    if any(tag not in catalogue.signs for tag in given):
+        raise ConductError("A finding is not in the list; choose from the list.")
+    return tuple(sign for sign in catalogue.signs if sign in given)
 
 
 def _entry(text: object, catalogue: Catalogue, labels: LabelSet) -> Entry:

@@ -56,13 +56,14 @@ def append(
         details=canonical(details),
         previous_hash=last.hash if last else FIRST_HASH,
     )
-    row.hash = _hash(row)
+    row.hash = link_hash(row)
     session.add(row)
     session.flush()
     return row
 
 
-def _hash(row: AuditRecord) -> str:
+def link_hash(row: AuditRecord) -> str:
+    """The hash that a link must carry: of its content and of the hash before it."""
     return digest([row.id, row.at, row.actor_id, row.action, row.subject, row.details, row.previous_hash])
 
 
@@ -70,13 +71,15 @@ Witness = Callable[[Session], Mapping[str, str]]
 """Gives the digest that every subject of one kind has in the tables now."""
 
 
-def verify(session: Session, witnesses: Sequence[Witness]) -> Verdict:
+def verify(session: Session, witnesses: Sequence[Witness], later: Sequence[Witness] = ()) -> Verdict:
     """Walk the chain from the first row and compare what it recorded with what the tables hold now.
+
+    An audit row carries the ``digest`` of its own subject, and may vouch for the digests of others.
 
     Args:
         session: where to read.
-        witnesses: the subjects whose digest every audit row about them carries, computed from the tables
-        again.
+        witnesses: the subjects that the chain must know, with their digests computed from the tables again.
+        later: subjects that the chain may not know yet, because an earlier schema did not record them.
     """
     problems: list[str] = []
     previous, expected_id = FIRST_HASH, 1
@@ -88,17 +91,22 @@ def verify(session: Session, witnesses: Sequence[Witness]) -> Verdict:
             expected_id = row.id
         if row.previous_hash != previous:
             problems.append(f"Audit row {row.id} does not follow from the row before it.")
-        if row.hash != _hash(row):
+        if row.hash != link_hash(row):
             problems.append(f"Audit row {row.id} ({row.action} {row.subject}) was changed.")
-        elif "digest" in (details := json.loads(row.details)):
-            recorded[row.subject] = (row.id, details["digest"])
+        else:
+            details = json.loads(row.details)
+            if "digest" in details:
+                recorded[row.subject] = (row.id, details["digest"])
+            recorded.update({subject: (row.id, of) for subject, of in details.get("vouches", {}).items()})
         previous, expected_id = row.hash, expected_id + 1
     present = {subject: now for witness in witnesses for subject, now in witness(session).items()}
+    known = set(present)
+    present |= {subject: now for witness in later for subject, now in witness(session).items()}
     for subject, (number, then) in recorded.items():
         now = present.pop(subject, None)
         if now is None:
             problems.append(f"{subject} is gone, though audit row {number} recorded it.")
         elif now != then:
             problems.append(f"{subject} was changed after audit row {number} recorded it.")
-    problems.extend(f"{subject} is in no audit row." for subject in present)
+    problems.extend(f"{subject} is in no audit row." for subject in present if subject in known)
     return Verdict(expected_id - 1, previous, tuple(problems))

@@ -29,12 +29,12 @@ class StudyCase:
     established_by: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
 
-    def problems(self) -> list[str]:
+    def problems(self, *, truth_needed: bool = True) -> list[str]:
         """What keeps this case out of a study, in words."""
         found = []
         if not re.fullmatch(r"[\w.-]{1,64}", self.case_id):
             found.append("case_id needs 1 to 64 letters, digits or . _ - without spaces")
-        if not self.truths:
+        if not self.truths and (truth_needed or self.practice):
             found.append("truth is empty")
         if len(set(self.truths)) < len(self.truths):
             found.append("truth names the same diagnosis twice")
@@ -53,12 +53,13 @@ def image_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_cases(cases: Sequence[StudyCase], rows: Sequence[str] = ()) -> None:
+def check_cases(cases: Sequence[StudyCase], rows: Sequence[str] = (), *, truth_needed: bool = True) -> None:
     """Refuse a list with any bad case.
 
     Args:
         cases: what to check.
         rows: how to name each case in a message (``row 3``); ``case <id>`` where empty.
+        truth_needed: whether each case must bring its reference standard; practice cases always do.
 
     Raises:
         DesignError: with one problem a bad case, all of them.
@@ -66,7 +67,7 @@ def check_cases(cases: Sequence[StudyCase], rows: Sequence[str] = ()) -> None:
     problems, seen = list[str](), dict[str, str]()
     for index, case in enumerate(cases):
         row = rows[index] if rows else f"case {case.case_id!r}"
-        found = case.problems()
+        found = case.problems(truth_needed=truth_needed)
         if case.case_id.casefold() in seen:
             found.append(f"case_id {case.case_id!r} is already in {seen[case.case_id.casefold()]}")
         seen.setdefault(case.case_id.casefold(), row)
@@ -75,8 +76,10 @@ def check_cases(cases: Sequence[StudyCase], rows: Sequence[str] = ()) -> None:
         raise DesignError("The cases cannot be used.", problems)
 
 
-def read_cases(path: Path, labels: LabelSet) -> tuple[StudyCase, ...]:
+def read_cases(path: Path, labels: LabelSet, *, truth_needed: bool = True) -> tuple[StudyCase, ...]:
     """Read a case list; image paths are relative to it, several correct diagnoses are parted by ``;``.
+
+    Where a panel votes for the reference standard (not ``truth_needed``), the column truth may be missing.
 
     Raises:
         DesignError: the file or its header is wrong, or with every bad row and why.
@@ -92,7 +95,8 @@ def read_cases(path: Path, labels: LabelSet) -> tuple[StudyCase, ...]:
         raise DesignError(f"The case list {path} cannot be read: {error.strerror}.") from error
     except (csv.Error, UnicodeDecodeError):
         raise DesignError(f"The case list {path} is not a CSV file in UTF-8.") from None
-    if missing := [name for name in REQUIRED if name not in columns]:
+    required = [name for name in REQUIRED if truth_needed or name != "truth"]
+    if missing := [name for name in required if name not in columns]:
         raise DesignError(f"The case list {path.name} lacks the columns {', '.join(missing)}.")
     if not lines:
         raise DesignError(f"The case list {path.name} has no rows.")
@@ -102,7 +106,7 @@ def read_cases(path: Path, labels: LabelSet) -> tuple[StudyCase, ...]:
         cases.append(case)
         problems.extend(f"{row}: {problem}." for problem in found)
     try:
-        check_cases(cases, [row for row, _ in lines])
+        check_cases(cases, [row for row, _ in lines], truth_needed=truth_needed)
     except DesignError as error:
         problems.extend(error.problems)
     if problems:
@@ -126,7 +130,7 @@ def _case(
     if any(not value.isprintable() for value in text.values()):
         problems.append("holds a control character")
     truths = []
-    for name in filter(None, (part.strip() for part in text["truth"].split(";"))):
+    for name in filter(None, (part.strip() for part in text.get("truth", "").split(";"))):
         found = _truth(name, catalogue, labels)
         if found is None:
             near = ", ".join(catalogue.resolve(name).candidates[:3])

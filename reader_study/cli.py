@@ -25,7 +25,7 @@ from reader_study.database import Database
 from reader_study.documents import to_html, to_markdown
 from reader_study.errors import DatabaseError, StudyError
 from reader_study.planning import Plan, simulate_power
-from reader_study.protocol import read_protocol
+from reader_study.protocol_file import read_protocol
 from reader_study.simulate import add_simulated_readers, simulate_readings
 from reader_study.tables_in import read_predictions, read_tables
 from retizero.knowledge import KnowledgeError, label_set
@@ -164,7 +164,8 @@ def study_create(
 ) -> None:
     """Make a study in the state draft; every bad row of the case list is named at once."""
     protocol, warnings = read_protocol(config)
-    found = read_cases(cases, label_set(protocol.label_set))
+    by_panel = protocol.reference == "panel"
+    found = read_cases(cases, label_set(protocol.label_set), truth_needed=not by_panel)
     for sentence in warnings:
         warn(f"Warning: {sentence}")
     database = connect(context, new=True)

@@ -5,7 +5,7 @@ nothing else that a browser sends is used to decide who reads what.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -13,31 +13,49 @@ from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity, tokens
 from reader_study.accounts import require_reader
-from reader_study.answers import Answer, check_answer
+from reader_study.allocation import enrol, may_read
+from reader_study.answers import Answer, Checked, check_answer
 from reader_study.case_list import image_sha256
+from reader_study.corrections import check_reason, why_locked
 from reader_study.database import Database
-from reader_study.design import enrol, may_read
-from reader_study.errors import AlreadyAnswered, ConductError
+from reader_study.errors import AlreadyAnswered, ConductError, TimeUp
+from reader_study.feedback import Feedback, feedback_on
+from reader_study.next_case import NextReading, OwnAnswer, present, seconds_spent
+from reader_study.protocol import config_of
 from reader_study.records import (
     EVENT_KINDS,
     ArmRecord,
     AssignmentRecord,
     CaseRecord,
+    DisplayRecord,
     EnrolmentRecord,
     RankedEntryRecord,
     ReadingRecord,
     StudyRecord,
     TimingEventRecord,
+    TokenRecord,
     UserRecord,
 )
-from retizero.knowledge import label_set, load_catalogue
+from reader_study.standing import (
+    StudyProgress,
+    current_place,
+    current_reading,
+    missing_before_reading,
+    places_in_period,
+    progress,
+)
+from reader_study.vocabulary import labels_of
+from retizero.knowledge import load_catalogue
 
 __all__ = [
     "EVENT_KINDS",
     "Answer",
+    "Feedback",
     "NextReading",
+    "OwnAnswer",
     "StudyProgress",
     "Submission",
+    "before_reader",
     "image_for",
     "next_reading",
     "note_event",
@@ -46,31 +64,19 @@ __all__ = [
 ]
 
 EVENTS_PER_TOKEN = 500
-
-
-@dataclass(frozen=True)
-class NextReading:
-    """The case that a reader has before them, without a word about what it is."""
-
-    token: str
-    study: str
-    title: str
-    number: int
-    total: int
-    period: int
-    periods: int
-    arm: str
-    practice: bool
-    k: int
-    confidence_levels: int
-    free_text: bool
-    synthetic: bool
-    label_set: str
+GRACE_SECONDS = 5.0
+"""For the way of an answer through the network, on top of the protocol's time limit."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A stored answer; ``replayed`` tells that the token had been used and the first answer stands."""
+    """A stored answer.
+
+    Attributes:
+        replayed: the token had been used before and the first answer stands.
+        late: the answer came after the protocol's time limit; it is kept, and marked.
+        feedback: of a practice case, what the reference standard says; of every other case nothing.
+    """
 
     reading_id: int
     study: str
@@ -78,22 +84,9 @@ class Submission:
     total: int
     replayed: bool
     submitted_at: datetime
-
-
-@dataclass(frozen=True)
-class StudyProgress:
-    """Where a reader stands in a study; ``opens_at`` is the end of a wash-out."""
-
-    study: str
-    title: str
-    state: str
-    period: int
-    periods: int
-    done: int
-    total: int
-    standing: str
-    opens_at: datetime | None
-    synthetic: bool
+    revision: int = 1
+    late: bool = False
+    feedback: Feedback | None = None
 
 
 def next_reading(database: Database, reader_id: str, study: str | None = None) -> NextReading | None:
@@ -116,25 +109,11 @@ def next_reading(database: Database, reader_id: str, study: str | None = None) -
         for row in session.scalars(query).all():
             if (study is not None and row.name != study) or not _takes_part(database, session, row, reader):
                 continue
-            assignment, opens_at = _current(session, row, reader_id, now)
+            if missing_before_reading(session, row, reader) is not None:
+                continue
+            assignment, opens_at = current_place(session, row, reader_id, now)
             if assignment is not None and opens_at is None:
-                case = session.get_one(CaseRecord, assignment.case_id)
-                return NextReading(
-                    token=tokens.issue(session, assignment, now),
-                    study=row.name,
-                    title=row.title,
-                    number=assignment.position,
-                    total=_places(session, assignment),
-                    period=assignment.period,
-                    periods=row.config["periods"],
-                    arm=session.get_one(ArmRecord, assignment.arm_id).name,
-                    practice=case.practice,
-                    k=row.k,
-                    confidence_levels=row.confidence_levels,
-                    free_text=row.config["free_text"],
-                    synthetic=row.synthetic,
-                    label_set=row.label_set,
-                )
+                return present(session, row, assignment, now)
     return None
 
 
@@ -148,53 +127,10 @@ def _takes_part(database: Database, session: Session, study: StudyRecord, reader
     return True
 
 
-def _current(
-    session: Session, study: StudyRecord, reader_id: str, now: datetime
-) -> tuple[AssignmentRecord | None, datetime | None]:
-    """The first unanswered place, and the end of the wash-out before it while that lies ahead."""
-    mine = (AssignmentRecord.study_id == study.id) & (AssignmentRecord.reader_id == reader_id)
-    unanswered = (
-        select(AssignmentRecord)
-        .outerjoin(ReadingRecord, ReadingRecord.assignment_id == AssignmentRecord.id)
-        .where(mine, ReadingRecord.id.is_(None))
-        .order_by(AssignmentRecord.period, AssignmentRecord.position)
-        .limit(1)
-    )
-    assignment = session.scalar(unanswered)
-    if assignment is None or assignment.period == 1:
-        return assignment, None
-    last = session.scalar(
-        select(func.max(ReadingRecord.submitted_at)).where(
-            ReadingRecord.study_id == study.id,
-            ReadingRecord.reader_id == reader_id,
-            ReadingRecord.period < assignment.period,
-        )
-    )
-    assert last is not None, "a period begins after the one before it was read"
-    opens_at = last + timedelta(days=study.wash_out_days)
-    return assignment, opens_at if now < opens_at else None
-
-
-def _places(session: Session, assignment: AssignmentRecord) -> int:
-    query = select(func.count()).where(
-        AssignmentRecord.study_id == assignment.study_id,
-        AssignmentRecord.reader_id == assignment.reader_id,
-        AssignmentRecord.period == assignment.period,
-    )
-    return session.scalar(query) or 0
-
-
-def _reading(session: Session, assignment: AssignmentRecord) -> ReadingRecord | None:
-    query = select(ReadingRecord).where(
-        ReadingRecord.assignment_id == assignment.id, ReadingRecord.revision == 1
-    )
-    return session.scalar(query)
-
-
-def _before_reader(
+def before_reader(
     database: Database, session: Session, reader_id: str, token: object
 ) -> tuple[tokens.Grant, StudyRecord]:
-    """What a token gives, if the case is the one that this reader has to read now.
+    """What a token gives, if the case is the one that this reader has to read (or may correct) now.
 
     Raises:
         AlreadyAnswered: another token answered the case.
@@ -203,11 +139,15 @@ def _before_reader(
     now = database.clock()
     grant = tokens.redeem(session, reader_id, token)
     study = session.get_one(StudyRecord, grant.assignment.study_id)
-    if _reading(session, grant.assignment) is not None:
+    stands = current_reading(session, grant.assignment)
+    if grant.purpose == "correction":
+        _may_correct(session, study, grant, stands, now)
+        return grant, study
+    if stands is not None:
         raise AlreadyAnswered("This case is answered already; your first answer stands.")
     if study.state != "open":
         raise ConductError(f"The study is {study.state}; it takes no answers any more.")
-    current, opens_at = _current(session, study, reader_id, now)
+    current, opens_at = current_place(session, study, reader_id, now)
     if now >= grant.expires_at or current is None or current.id != grant.assignment.id:
         raise ConductError(tokens.STALE)
     if opens_at is not None:
@@ -215,16 +155,35 @@ def _before_reader(
     return grant, study
 
 
+def _may_correct(
+    session: Session,
+    study: StudyRecord,
+    grant: tokens.Grant,
+    stands: ReadingRecord | None,
+    now: datetime,
+) -> None:
+    """A correction token corrects the answer that stood when it was issued, and no later one."""
+    if (why := why_locked(session, study, grant.assignment)) is not None:
+        raise ConductError(why)
+    issued_at = session.get_one(TokenRecord, grant.token_hash).issued_at
+    if stands is None or now >= grant.expires_at:
+        raise ConductError(tokens.STALE)
+    if stands.submitted_at > issued_at:
+        raise AlreadyAnswered("This answer was corrected meanwhile; open it again to see what stands.")
+
+
 def image_for(database: Database, reader_id: str, token: str) -> Path:
     """The image file of the case that the token stands for; the first look is noted as ``shown``.
 
     Raises:
+        TimeUp: the protocol's time for this photograph is over.
         ConductError: the token is not good (any more), or the file is not the one that was imported.
         NotAllowed: the account is not an active reader.
     """
     with database.session() as session:
         require_reader(session, reader_id)
-        grant, _ = _before_reader(database, session, reader_id, token)
+        grant, study = before_reader(database, session, reader_id, token)
+        _refuse_after_time(database, session, study, grant)
         case = session.get_one(CaseRecord, grant.assignment.case_id)
         path, sha256 = Path(case.image_path), case.image_sha256
         query = select(TimingEventRecord.id).where(TimingEventRecord.token_hash == grant.token_hash)
@@ -251,7 +210,7 @@ def note_event(database: Database, reader_id: str, token: str, kind: str) -> Non
         raise ConductError(f"An event is one of {', '.join(EVENT_KINDS)}.")
     with database.transaction() as session:
         require_reader(session, reader_id)
-        grant, _ = _before_reader(database, session, reader_id, token)
+        grant, _ = before_reader(database, session, reader_id, token)
         query = select(func.count()).where(TimingEventRecord.token_hash == grant.token_hash)
         if (session.scalar(query) or 0) < EVENTS_PER_TOKEN:
             session.add(
@@ -264,10 +223,11 @@ def note_event(database: Database, reader_id: str, token: str, kind: str) -> Non
             )
 
 
-def submit(database: Database, reader_id: str, token: str, answer: Answer) -> Submission:
+def submit(database: Database, reader_id: str, token: str, answer: Answer, reason: str = "") -> Submission:
     """Store an answer together with its audit row.
 
-    The same token sent again, at once or later, gives back the first result and stores nothing.
+    The same token sent again, at once or later, gives back the first result and stores nothing. A token of
+    ``corrections.open_correction`` stores a new revision and needs a reason.
 
     Raises:
         AlreadyAnswered: the case was answered through another token.
@@ -279,112 +239,128 @@ def submit(database: Database, reader_id: str, token: str, answer: Answer) -> Su
     with database.transaction() as session:
         reader = require_reader(session, reader_id)
         first = tokens.redeem(session, reader_id, token)
-        earlier = _reading(session, first.assignment)
-        if earlier is not None and earlier.token_hash == first.token_hash:
+        query = select(ReadingRecord).where(ReadingRecord.token_hash == first.token_hash)
+        if (earlier := session.scalar(query)) is not None:
             return _submission(session, earlier, first.assignment, replayed=True)
-        grant, study = _before_reader(database, session, reader_id, token)
+        grant, study = before_reader(database, session, reader_id, token)
+        _require_aid_seen(session, grant.assignment)
+        correcting = grant.purpose == "correction"
+        config = config_of(study)
         checked = check_answer(
             answer,
             k=study.k,
             confidence_levels=study.confidence_levels,
-            free_text=study.config["free_text"],
+            free_text=config["free_text"],
             catalogue=catalogue,
-            labels=label_set(study.label_set),
+            labels=labels_of(study),
+            findings=config["findings"],
         )
-        assignment = grant.assignment
-        reading = ReadingRecord(
-            study_id=study.id,
-            assignment_id=assignment.id,
-            reader_id=reader_id,
-            case_id=assignment.case_id,
-            period=assignment.period,
-            repeat=assignment.repeat,
-            revision=1,
-            token_hash=grant.token_hash,
-            confidence=checked.confidence,
-            comment=checked.comment,
-            reason="",
-            submitted_at=now,
+        reading = _store(
+            session,
+            study,
+            grant,
+            checked,
+            now,
+            reason=check_reason(reason) if correcting else "",
+            late=not correcting and _is_late(session, study, grant, now),
         )
-        reading.entries = [
-            RankedEntryRecord(rank=rank, diagnosis=entry.diagnosis, text=entry.text)
-            for rank, entry in enumerate(checked.entries, 1)
-        ]
-        session.add(reading)
-        session.add(
-            TimingEventRecord(
-                assignment_id=assignment.id, token_hash=grant.token_hash, kind="submitted", at=now
-            )
-        )
-        session.flush()
+        events = integrity.events_behind(session, reading)
         audit.append(
             session,
             at=now,
             actor_id=reader_id,
-            action="submit",
+            action="correct" if correcting else "submit",
             subject=integrity.reading_subject(reading),
             details={
                 "digest": integrity.reading_digest(reading),
+                "vouches": {integrity.timing_subject(reading): integrity.timing_digest(events)},
                 "study": study.name,
                 "reader": reader.code,
-                "place": [assignment.period, assignment.position],
+                "place": [grant.assignment.period, grant.assignment.position],
+                **({"revision": reading.revision, "reason": reading.reason} if correcting else {}),
             },
         )
-        return _submission(session, reading, assignment, replayed=False)
+        return _submission(session, reading, grant.assignment, replayed=False)
+
+
+def _require_aid_seen(session: Session, assignment: AssignmentRecord) -> None:
+    """An answer of the aided arm was given with the model in view, or it is none."""
+    if not session.get_one(ArmRecord, assignment.arm_id).shows_model:
+        return
+    query = select(DisplayRecord.id).where(DisplayRecord.assignment_id == assignment.id)
+    if session.scalar(query) is None:
+        raise ConductError("The model's answer was not shown yet; load the page again.")
+
+
+def _time_spent(session: Session, study: StudyRecord, grant: tokens.Grant, now: datetime) -> float:
+    """Seconds beyond the protocol's limit (negative within it, or where there is none)."""
+    limit = config_of(study)["time_limit_seconds"]
+    if limit is None or grant.purpose == "correction":
+        return -1.0
+    return seconds_spent(session, grant.assignment, grant.token_hash, now) - float(limit)
+
+
+def _is_late(session: Session, study: StudyRecord, grant: tokens.Grant, now: datetime) -> bool:
+    return _time_spent(session, study, grant, now) > GRACE_SECONDS
+
+
+def _refuse_after_time(database: Database, session: Session, study: StudyRecord, grant: tokens.Grant) -> None:
+    if _time_spent(session, study, grant, database.clock()) > 0:
+        raise TimeUp("The time for this photograph is over; give your answer.")
+
+
+def _store(
+    session: Session,
+    study: StudyRecord,
+    grant: tokens.Grant,
+    checked: Checked,
+    now: datetime,
+    *,
+    reason: str,
+    late: bool,
+) -> ReadingRecord:
+    assignment = grant.assignment
+    stands = current_reading(session, assignment)
+    reading = ReadingRecord(
+        study_id=study.id,
+        assignment_id=assignment.id,
+        reader_id=assignment.reader_id,
+        case_id=assignment.case_id,
+        period=assignment.period,
+        repeat=assignment.repeat,
+        revision=stands.revision + 1 if stands is not None else 1,
+        token_hash=grant.token_hash,
+        confidence=checked.confidence,
+        comment=checked.comment,
+        reason=reason,
+        submitted_at=now,
+        findings=list(checked.findings),
+        late=late,
+    )
+    reading.entries = [
+        RankedEntryRecord(rank=rank, diagnosis=entry.diagnosis, text=entry.text)
+        for rank, entry in enumerate(checked.entries, 1)
+    ]
+    session.add(reading)
+    session.add(
+        TimingEventRecord(assignment_id=assignment.id, token_hash=grant.token_hash, kind="submitted", at=now)
+    )
+    session.flush()
+    return reading
 
 
 def _submission(
     session: Session, reading: ReadingRecord, assignment: AssignmentRecord, *, replayed: bool
 ) -> Submission:
+    study = session.get_one(StudyRecord, reading.study_id)
     return Submission(
         reading_id=reading.id,
-        study=session.get_one(StudyRecord, reading.study_id).name,
+        study=study.name,
         number=assignment.position,
-        total=_places(session, assignment),
+        total=places_in_period(session, assignment),
         replayed=replayed,
         submitted_at=reading.submitted_at,
-    )
-
-
-def progress(database: Database, reader_id: str) -> tuple[StudyProgress, ...]:
-    """Where the reader stands in every study that they are part of, oldest first.
-
-    Raises:
-        NotAllowed: the account is not an active reader.
-    """
-    now = database.clock()
-    with database.session() as session:
-        require_reader(session, reader_id)
-        query = (
-            select(StudyRecord)
-            .join(EnrolmentRecord, EnrolmentRecord.study_id == StudyRecord.id)
-            .where(EnrolmentRecord.reader_id == reader_id, StudyRecord.state != "draft")
-            .order_by(StudyRecord.opened_at, StudyRecord.id)
-        )
-        return tuple(_standing(session, study, reader_id, now) for study in session.scalars(query))
-
-
-def _standing(session: Session, study: StudyRecord, reader_id: str, now: datetime) -> StudyProgress:
-    current, opens_at = _current(session, study, reader_id, now)
-    mine = (AssignmentRecord.study_id == study.id) & (AssignmentRecord.reader_id == reader_id)
-    total = session.scalar(select(func.count()).where(mine)) or 0
-    read = (ReadingRecord.study_id == study.id) & (ReadingRecord.reader_id == reader_id)
-    done = session.scalar(select(func.count()).where(read, ReadingRecord.revision == 1)) or 0
-    if study.state != "open":
-        standing = "closed"
-    elif current is None:
-        standing = "done"
-    else:
-        standing = "waiting" if opens_at is not None else "reading"
-    return StudyProgress(
-        study=study.name,
-        title=study.title,
-        state=study.state,
-        period=current.period if current is not None else study.config["periods"],
-        periods=study.config["periods"],
-        done=done,
-        total=total,
-        standing=standing,
-        opens_at=opens_at if study.state == "open" else None,
-        synthetic=study.synthetic,
+        revision=reading.revision,
+        late=reading.late,
+        feedback=feedback_on(session, study, reading),
     )

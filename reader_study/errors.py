@@ -47,3 +47,19 @@ class ConductError(StudyError):
 
 class AlreadyAnswered(ConductError):
     """The case was answered through another token; that first answer stands."""
+
+
+class TimeUp(ConductError):
+    """The protocol's time for one photograph is over; the answer can still be given."""
+
+
+class InvitationRefused(AccountError):
+    """The link is unknown, used, revoked or expired; the four cannot be told apart."""
+
+    def __init__(self) -> None:
+        """Say the one sentence."""
+        super().__init__("This link is not valid (any more); ask for a new one.")
+
+
+class PackageError(StudyError):
+    """A site package that cannot be opened, trusted or imported."""

@@ -13,11 +13,11 @@ from reader_study.accounts import require_role
 from reader_study.analysis.table import StudyTable
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
-from reader_study.design import study_named
 from reader_study.errors import NotAllowed, StudyError
 from reader_study.programs import MRMCAOV_COLUMNS, mrmcaov_rows, outcomes, write_programs
 from reader_study.records import AuditRecord, CaseRecord
 from reader_study.results import AFTER_LOCK, why_closed
+from reader_study.studies import study_named
 from reader_study.tabulate import study_table
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

@@ -8,11 +8,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from reader_study.accounts import require_role
+from reader_study.adjudication import adjudicated, resolve
 from reader_study.analysis import Report, report
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
-from reader_study.design import study_named
 from reader_study.errors import NotAllowed
+from reader_study.protocol import config_of
 from reader_study.records import (
     AssignmentRecord,
     CaseRecord,
@@ -22,6 +23,7 @@ from reader_study.records import (
     StudyRecord,
     UserRecord,
 )
+from reader_study.studies import study_named
 from reader_study.tabulate import study_table
 
 WATCHERS = ("manager", "statistician", "coordinator")
@@ -103,12 +105,13 @@ def _status(session: Session, study: StudyRecord, viewer: UserRecord | None) -> 
         .group_by(CaseRecord.practice)
     )
     practice = {is_practice: number for is_practice, number in session.execute(kinds)}
-    unresolved = session.scalar(
-        select(func.count())
-        .select_from(RankedEntryRecord)
+    free_texts = session.scalars(
+        select(RankedEntryRecord)
         .join(ReadingRecord, ReadingRecord.id == RankedEntryRecord.reading_id)
         .where(ReadingRecord.study_id == study.id, RankedEntryRecord.diagnosis.is_(None))
     )
+    meaning = adjudicated(session, study)
+    unresolved = sum(not resolve(entry, meaning).settled for entry in free_texts)
     return StudyStatus(
         name=study.name,
         title=study.title,
@@ -119,13 +122,13 @@ def _status(session: Session, study: StudyRecord, viewer: UserRecord | None) -> 
         k=study.k,
         confidence_levels=study.confidence_levels,
         synthetic=study.synthetic,
-        live_results=study.config["live_results"],
+        live_results=config_of(study)["live_results"],
         cases=practice.get(False, 0),
         practice_cases=practice.get(True, 0),
         readers=tuple(readers),
         readings=sum(reader.done for reader in readers),
         expected_readings=sum(reader.total for reader in readers),
-        unresolved_entries=unresolved or 0,
+        unresolved_entries=unresolved,
         model=study.model_identity,
         results_visible=why_closed(study, viewer) is None,
         created_at=study.created_at,
@@ -174,7 +177,7 @@ def why_closed(study: StudyRecord, viewer: UserRecord | None) -> str | None:
         return None if study.state in AFTER_UNBLINDING else "Results are closed until the study is unblinded."
     if study.state in AFTER_LOCK:
         return None
-    if study.state == "open" and study.config["live_results"] and role != "statistician":
+    if study.state == "open" and config_of(study)["live_results"] and role != "statistician":
         return None
     return "Results are closed until the study is locked."
 

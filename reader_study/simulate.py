@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import func, select
 
-from reader_study import conduct
+from reader_study import aid, conduct
 from reader_study.accounts import NewAccount, User, create_users
 from reader_study.answers import Answer
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
-from reader_study.design import study_named
 from reader_study.errors import DesignError
 from reader_study.records import AssignmentRecord as Place
 from reader_study.records import CaseRecord, TokenRecord, UserRecord
+from reader_study.studies import study_named
 from reader_study.tokens import token_hash
 from retizero.knowledge import Catalogue, label_set, load_catalogue
 
@@ -120,6 +120,8 @@ def simulate_readings(database: Database, study_name: str, *, seed: int) -> int:
                 catalogue=catalogue,
                 rng=np.random.default_rng((seed, ordinal, case_id, reading.period)),
             )
+            if reading.aided:
+                aid.aid_for(database, reader_id, reading.token)
             conduct.submit(database, reader_id, reading.token, answer)
             stored += 1
     return stored

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -10,11 +11,37 @@ from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity
 from reader_study.accounts import require_role
+from reader_study.allocation import allocate_readers
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
-from reader_study.design import DESIGNERS, allocate_readers, study_named
 from reader_study.errors import DesignError
-from reader_study.records import CaseRecord, PredictionRecord, StudyRecord
+from reader_study.records import (
+    ArmRecord,
+    CaseRecord,
+    EvidenceMapRecord,
+    NearReferenceRecord,
+    PredictionRecord,
+    StudyRecord,
+)
+from reader_study.studies import DESIGNERS, study_named
+
+
+@dataclass(frozen=True)
+class FrozenReference:
+    """A reference case near to a study case: its id, known diagnosis, similarity, and a PNG of it."""
+
+    id: str
+    diagnosis: str
+    similarity: float
+    png: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class CaseEvidence:
+    """What stands beside the model's answer to a case: an evidence map (PNG) by rank, nearest references."""
+
+    maps: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    references: Sequence[FrozenReference] = ()
 
 
 def freeze_predictions(
@@ -23,6 +50,7 @@ def freeze_predictions(
     predictions: Mapping[str, Sequence[tuple[str, float]]],
     identity: Mapping[str, Any],
     *,
+    evidence: Mapping[str, CaseEvidence] | None = None,
     actor_id: str = SYSTEM,
 ) -> None:
     """Store the model's ranked answers for every case of a draft, once and for good.
@@ -32,6 +60,7 @@ def freeze_predictions(
         study_name: a study in the state ``draft``.
         predictions: for each case_id at least one (diagnosis id, score), best first.
         identity: the model's identity, as JSON.
+        evidence: for each case_id what aided readers are shown beside the list.
         actor_id: who asks.
 
     Raises:
@@ -44,6 +73,8 @@ def freeze_predictions(
             raise DesignError(f"The model's predictions for study {study.name} are fixed already.")
         cases = session.scalars(select(CaseRecord).where(CaseRecord.study_id == study.id)).all()
         problems = _prediction_problems({case.code for case in cases}, predictions)
+        strange = sorted(set(evidence or {}) - {case.code for case in cases})
+        problems += [f"case {code!r} has evidence but is not in the study." for code in strange]
         if problems:
             raise DesignError("The model's predictions do not fit the study.", problems)
         rows = [
@@ -52,6 +83,8 @@ def freeze_predictions(
             for rank, (diagnosis, score) in enumerate(predictions[case.code], 1)
         ]
         session.add_all(rows)
+        maps, references = _evidence_rows(cases, evidence or {})
+        session.add_all([*maps, *references])
         study.model_identity = dict(identity)
         _note(
             database,
@@ -59,9 +92,33 @@ def freeze_predictions(
             actor_id,
             "freeze_predictions",
             integrity.predictions_subject(study),
-            digest=integrity.predictions_digest(study.model_identity, rows),
+            digest=integrity.predictions_digest(study.model_identity, rows, maps, references),
             identity=study.model_identity,
         )
+
+
+def _evidence_rows(
+    cases: Sequence[CaseRecord], evidence: Mapping[str, CaseEvidence]
+) -> tuple[list[EvidenceMapRecord], list[NearReferenceRecord]]:
+    maps, references = [], []
+    for case in cases:
+        given = evidence.get(case.code, CaseEvidence())
+        for rank, png in sorted(given.maps.items()):
+            sha256 = integrity.sha256(png)
+            maps.append(EvidenceMapRecord(case_id=case.id, rank=rank, sha256=sha256, png=png))
+        for rank, near in enumerate(given.references, 1):
+            references.append(
+                NearReferenceRecord(
+                    case_id=case.id,
+                    rank=rank,
+                    reference=near.id,
+                    diagnosis=near.diagnosis,
+                    similarity=float(near.similarity),
+                    sha256=None if near.png is None else integrity.sha256(near.png),
+                    png=near.png,
+                )
+            )
+    return maps, references
 
 
 def _prediction_problems(
@@ -96,8 +153,26 @@ def open_study(
                 f"Study {study.name} has no predictions of the model; freeze them first, or open it "
                 "without a model."
             )
+        if study.model_identity is None and _has_aided_arm(session, study):
+            raise DesignError(f"Study {study.name} has an aided arm; freeze the model's predictions first.")
+        _require_reference(session, study)
         study.opened_at = database.clock()
         allocate_readers(database, session, study, actor_id)
+
+
+def _has_aided_arm(session: Session, study: StudyRecord) -> bool:
+    query = select(ArmRecord.id).where(ArmRecord.study_id == study.id, ArmRecord.shows_model)
+    return session.scalar(query.limit(1)) is not None
+
+
+def _require_reference(session: Session, study: StudyRecord) -> None:
+    query = select(CaseRecord).where(CaseRecord.study_id == study.id).order_by(CaseRecord.position)
+    if missing := [case.code for case in session.scalars(query) if not case.reference]:
+        shown = ", ".join(missing[:10]) + (" ..." if len(missing) > 10 else "")
+        raise DesignError(
+            f"Study {study.name} has {len(missing)} cases without a reference standard ({shown}); "
+            "let the panel vote and close it."
+        )
 
 
 def lock_study(database: Database, study_name: str, *, actor_id: str = SYSTEM) -> None:
@@ -117,7 +192,8 @@ def unblind_study(database: Database, study_name: str, *, actor_id: str = SYSTEM
 def archive_study(database: Database, study_name: str, *, actor_id: str = SYSTEM) -> None:
     """Put a finished study away."""
     with database.transaction() as session:
-        _step(database, session, study_name, "unblinded", "archived", actor_id)
+        study = _step(database, session, study_name, "unblinded", "archived", actor_id)
+        study.archived_at = database.clock()
 
 
 def _step(
@@ -130,7 +206,9 @@ def _step(
             f"Study {study.name} is {study.state}; only a study that is {before} can become {after}."
         )
     study.state = after
-    _note(database, session, actor_id, "change_state", f"study {study.name}", old=before, new=after)
+    vouches = {integrity.state_subject(study): audit.digest(after)}
+    subject = f"study {study.name}"
+    _note(database, session, actor_id, "change_state", subject, old=before, new=after, vouches=vouches)
     return study
 
 

@@ -5,7 +5,9 @@ from collections import defaultdict
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from reader_study.adjudication import adjudicated, resolve
 from reader_study.analysis.table import AnalysedCase, AnalysedReader, ModelAnswer, Read, StudyTable
+from reader_study.protocol import config_of
 from reader_study.records import (
     ArmRecord,
     AssignmentRecord,
@@ -16,11 +18,12 @@ from reader_study.records import (
     ReadingRecord,
     StudyRecord,
     TimingEventRecord,
+    TokenRecord,
     UserRecord,
 )
-from reader_study.scoring import catalogue_match, hit_rank
+from reader_study.scoring import hit_rank
 from reader_study.timing import TimedEvent, reading_seconds
-from retizero.knowledge import load_catalogue
+from reader_study.vocabulary import matches_of
 
 
 def study_table(session: Session, study: StudyRecord, *, with_simulated: bool = True) -> StudyTable:
@@ -33,34 +36,36 @@ def study_table(session: Session, study: StudyRecord, *, with_simulated: bool = 
     ).all()
     truths = {case.id: tuple(row.diagnosis for row in case.reference) for case in cases}
     codes = {case.id: case.code for case in cases}
-    matches = catalogue_match(load_catalogue(), study.config["rule"])
-    which = study.config["truths"]
+    matches = matches_of(study)
+    which = config_of(study)["truths"]
+    meaning = adjudicated(session, study)
 
     users = _users(session, study, with_simulated=with_simulated)
-    places = _places(session, study, codes)
-    reads = []
+    places, again = _places(session, study, codes)
+    reads: list[Read] = []
+    repeats: list[Read] = []
     events = _events(session, study)
     for reading in _current_readings(session, study):
         if reading.case_id not in codes or reading.reader_id not in users:
             continue
-        diagnoses = [entry.diagnosis for entry in reading.entries]
+        named = [resolve(entry, meaning) for entry in reading.entries]
         arm, _ = places[reading.assignment_id]
-        reads.append(
+        (repeats if reading.repeat else reads).append(
             Read(
                 reader_id=users[reading.reader_id].reader_id,
                 case_id=codes[reading.case_id],
                 arm=arm,
                 period=reading.period,
-                ranks=tuple(entry.diagnosis or entry.text for entry in reading.entries),
-                hit=hit_rank(diagnoses, truths[reading.case_id], matches, which),
-                unresolved=diagnoses.count(None),
+                ranks=tuple(name.diagnosis or name.text for name in named),
+                hit=hit_rank([name.diagnosis for name in named], truths[reading.case_id], matches, which),
+                unresolved=sum(not name.settled for name in named),
                 confidence=reading.confidence,
                 seconds=reading_seconds(events[reading.assignment_id]),
             )
         )
     expected: dict[str, int] = defaultdict(int)
-    for _, reader_id in places.values():
-        if reader_id in users:
+    for place, (_, reader_id) in places.items():
+        if reader_id in users and place not in again:
             expected[users[reader_id].reader_id] += 1
     model = []
     for case_id, ranked in _predictions(session, study).items():
@@ -76,6 +81,7 @@ def study_table(session: Session, study: StudyRecord, *, with_simulated: bool = 
         cases=tuple(AnalysedCase(case.code, truths[case.id], case.rare) for case in cases),
         readers=tuple(users.values()),
         reads=tuple(reads),
+        repeats=tuple(repeats),
         model=tuple(model),
         model_identity=study.model_identity,
         expected=dict(expected),
@@ -94,10 +100,10 @@ def study_facts(study: StudyRecord) -> dict[str, object]:
         "label_set_version": study.label_set_version,
         "k": study.k,
         "confidence_levels": study.confidence_levels,
-        "rule": study.config["rule"],
-        "truths": study.config["truths"],
+        "rule": config_of(study)["rule"],
+        "truths": config_of(study)["truths"],
         "synthetic": study.synthetic,
-        "live_results": study.config["live_results"],
+        "live_results": config_of(study)["live_results"],
     }
 
 
@@ -123,18 +129,28 @@ def _users(session: Session, study: StudyRecord, *, with_simulated: bool) -> dic
     }
 
 
-def _places(session: Session, study: StudyRecord, codes: dict[int, str]) -> dict[int, tuple[str, str]]:
-    """The arm and the reader of every place that counts."""
+def _places(
+    session: Session, study: StudyRecord, codes: dict[int, str]
+) -> tuple[dict[int, tuple[str, str]], frozenset[int]]:
+    """The arm and the reader of every place that counts, and which of them show a case again."""
     query = (
-        select(AssignmentRecord.id, ArmRecord.name, AssignmentRecord.reader_id, AssignmentRecord.case_id)
+        select(
+            AssignmentRecord.id,
+            ArmRecord.name,
+            AssignmentRecord.reader_id,
+            AssignmentRecord.case_id,
+            AssignmentRecord.repeat,
+        )
         .join(ArmRecord, ArmRecord.id == AssignmentRecord.arm_id)
         .where(AssignmentRecord.study_id == study.id)
     )
-    return {
-        place: (arm, reader_id)
-        for place, arm, reader_id, case_id in session.execute(query)
-        if case_id in codes
-    }
+    found, again = {}, set()
+    for place, arm, reader_id, case_id, repeat in session.execute(query):
+        if case_id in codes:
+            found[place] = (arm, reader_id)
+            if repeat:
+                again.add(place)
+    return found, frozenset(again)
 
 
 def _current_readings(session: Session, study: StudyRecord) -> list[ReadingRecord]:
@@ -154,10 +170,12 @@ def _current_readings(session: Session, study: StudyRecord) -> list[ReadingRecor
 
 
 def _events(session: Session, study: StudyRecord) -> dict[int, list[TimedEvent]]:
+    """What happened until the first answer; the time of a correction is no reading time."""
     query = (
         select(TimingEventRecord)
         .join(AssignmentRecord, AssignmentRecord.id == TimingEventRecord.assignment_id)
-        .where(AssignmentRecord.study_id == study.id)
+        .join(TokenRecord, TokenRecord.token_hash == TimingEventRecord.token_hash)
+        .where(AssignmentRecord.study_id == study.id, TokenRecord.purpose == "reading")
         .order_by(TimingEventRecord.id)
     )
     events: dict[int, list[TimedEvent]] = defaultdict(list)

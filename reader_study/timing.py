@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-PAUSES = {"hidden": "visible", "idle": "active"}
+PAUSES = {"hidden": "visible", "idle": "active", "paused": "resumed"}
 RESUMES = frozenset(PAUSES.values())
 
 
@@ -33,6 +33,17 @@ def reading_seconds(events: Sequence[TimedEvent]) -> float | None:
     visits = [_visit_seconds(list(visit)) for _, visit in groupby(ordered, key=lambda event: event.visit)]
     shown = [seconds for seconds in visits if seconds is not None]
     return sum(shown) if shown else None
+
+
+def seconds_so_far(events: Sequence[TimedEvent], visit: str, now: datetime) -> float:
+    """Seconds that a case has been before its reader until now, in this visit and those before it.
+
+    Sitting still does not count as a pause here: who thinks before the photograph uses up the time for it.
+    """
+    looked = [event for event in events if event.kind not in ("idle", "active")]
+    looked.append(TimedEvent(visit, "looked", now))
+    ordered = sorted(looked, key=lambda event: event.visit)
+    return sum(_visit_seconds(list(of)) or 0.0 for _, of in groupby(ordered, key=lambda event: event.visit))
 
 
 def _visit_seconds(events: Iterable[TimedEvent]) -> float | None:

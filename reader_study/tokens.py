@@ -21,9 +21,10 @@ class Grant:
     token_hash: str
     assignment: AssignmentRecord
     expires_at: datetime
+    purpose: str
 
 
-def issue(session: Session, assignment: AssignmentRecord, now: datetime) -> str:
+def issue(session: Session, assignment: AssignmentRecord, now: datetime, purpose: str = "reading") -> str:
     """Make a token for an assignment; its 256 random bits are returned here and stored nowhere."""
     token = secrets.token_urlsafe(32)
     session.add(
@@ -33,6 +34,7 @@ def issue(session: Session, assignment: AssignmentRecord, now: datetime) -> str:
             reader_id=assignment.reader_id,
             issued_at=now,
             expires_at=now + TOKEN_LIFE,
+            purpose=purpose,
         )
     )
     session.flush()
@@ -56,4 +58,4 @@ def redeem(session: Session, reader_id: str, token: object) -> Grant:
     if record is None or record.reader_id != reader_id:
         raise ConductError(STALE)
     assignment = session.get_one(AssignmentRecord, record.assignment_id)
-    return Grant(record.token_hash, assignment, record.expires_at)
+    return Grant(record.token_hash, assignment, record.expires_at, record.purpose)

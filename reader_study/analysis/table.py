@@ -65,8 +65,9 @@ class StudyTable:
     Attributes:
         study: protocol facts to print with every number (name, state, rule, label set, ...).
         k: most ranks an answer may have.
-        expected: how many readings the design asks for, by reader.
+        expected: how many readings the design asks for, by reader; second showings are not counted.
         model_identity: identity of the model whose answers these are.
+        repeats: readings of cases that were shown again, for agreement within readers; never among ``reads``.
     """
 
     study: Mapping[str, Any]
@@ -77,3 +78,4 @@ class StudyTable:
     model: tuple[ModelAnswer, ...]
     model_identity: Mapping[str, Any] | None
     expected: Mapping[str, int]
+    repeats: tuple[Read, ...] = ()

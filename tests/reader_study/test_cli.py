@@ -44,7 +44,7 @@ def test_a_study_goes_from_nothing_to_a_report_without_a_browser(command, files)
         assert status == 0, err
         return json.loads(out)
 
-    assert ok("init")["schema"] == "0001"
+    assert ok("init")["schema"] == "0002"
     assert (
         ok("user", "add", "ana", "--site", "SG", "--password-stdin", stdin="long enough\n")["role"]
         == "reader"
@@ -123,6 +123,7 @@ def test_verify_tells_a_changed_byte_and_exits_with_two(command, files):
 
     command("study", "create", "--config", files / "pilot.yaml", "--cases", files / "cases.csv")
     with closing(sqlite3.connect(command.url.removeprefix("sqlite:///"), isolation_level=None)) as shell:
+        shell.execute("DROP TRIGGER reference_standard_refuse_update")
         shell.execute("UPDATE reference_standard SET diagnosis = 'glaucomb' WHERE case_id = 1")
     status, out, err = command("verify", "--json")
     assert (status, json.loads(out)["intact"]) == (2, False)

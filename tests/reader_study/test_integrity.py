@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reader_study import conduct, integrity
 from reader_study.conduct import Answer
-from reader_study.records import APPEND_ONLY
+from reader_study.records import APPEND_ONLY, Base
 from tests.reader_study.conftest import make_reader, make_study
 
 
@@ -30,19 +30,17 @@ def shell(database, *statements):
             connection.execute(statement)
 
 
-@pytest.mark.parametrize("table", APPEND_ONLY)
 @pytest.mark.parametrize("verb", ["UPDATE", "DELETE"])
-def test_the_database_refuses_to_change_evidence(three_readings, table, verb):
-    column = {
-        "readings": "confidence",
-        "ranked_entries": "rank",
-        "model_predictions": "rank",
-        "timing_events": "id",
-        "audit": "id",
-    }[table]
-    statement = f"DELETE FROM {table}" if verb == "DELETE" else f"UPDATE {table} SET {column} = {column}"
-    with pytest.raises(DBAPIError, match="append-only"), three_readings.transaction() as session:
-        session.execute(text(statement))
+def test_the_database_refuses_to_change_evidence(three_readings, verb):
+    for table in APPEND_ONLY:
+        column = Base.metadata.tables[table].primary_key.columns.keys()[0]
+        statement = f"DELETE FROM {table}" if verb == "DELETE" else f"UPDATE {table} SET {column} = {column}"
+        with three_readings.transaction() as session:
+            filled = session.scalar(text(f"SELECT count(*) FROM {table}"))
+        if not filled and three_readings.is_sqlite:
+            continue  # SQLite fires triggers row by row; tables that are empty here are tried where they fill
+        with pytest.raises(DBAPIError, match="append-only"), three_readings.transaction() as session:
+            session.execute(text(statement))
 
 
 def test_insert_or_replace_does_not_get_around_the_triggers(three_readings):
@@ -84,7 +82,7 @@ def test_truncate_is_refused_on_postgresql(three_readings):
         ("audit", "DELETE FROM audit WHERE id = 4", "Audit row 4 is missing"),
         ("audit", "DELETE FROM audit WHERE id = (SELECT max(id) FROM audit)", "reading 3 is in no audit row"),
         (
-            None,
+            "reference_standard",
             "UPDATE reference_standard SET diagnosis = 'drusen' WHERE case_id = 1",
             "cases of pilot was changed",
         ),
@@ -93,8 +91,18 @@ def test_truncate_is_refused_on_postgresql(three_readings):
             "UPDATE cases SET image_sha256 = replace(image_sha256, '1', '2') WHERE id = 1",
             "cases of pilot was changed",
         ),
-        (None, "UPDATE assignments SET repeat = 1 WHERE id = 4", "order of R-"),
+        ("assignments", "UPDATE assignments SET repeat = 1 WHERE id = 4", "order of R-"),
         (None, "UPDATE studies SET model_identity = '{}'", "predictions of pilot was changed"),
+        (None, "UPDATE studies SET state = 'unblinded'", "state of pilot was changed"),
+        (None, "UPDATE studies SET k = 3", "protocol of pilot was changed"),
+        (None, "UPDATE studies SET vocabulary = '{\"accepted\": {}}'", "protocol of pilot was changed"),
+        (None, "UPDATE users SET role = 'admin'", "account R-"),
+        ("timing_events", "DELETE FROM timing_events WHERE id = 1", "timing of reading 1 was changed"),
+        (
+            "timing_events",
+            "UPDATE timing_events SET at = replace(at, '08:', '07:') WHERE id = 2",
+            "timing of reading 2 was changed",
+        ),
     ],
 )
 def test_a_change_behind_the_triggers_is_found_and_named(sqlite, cases, table, statement, problem):

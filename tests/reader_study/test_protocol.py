@@ -2,7 +2,8 @@ import pytest
 
 from reader_study.case_list import read_cases
 from reader_study.errors import DesignError
-from reader_study.protocol import protocol_from, read_protocol
+from reader_study.protocol import Protocol
+from reader_study.protocol_file import protocol_from, read_protocol
 from retizero.knowledge import label_set
 
 
@@ -32,8 +33,20 @@ def test_a_short_protocol_takes_its_name_from_the_file(tmp_path):
         ({"seed": 2**31}, "seed"),
         ({"rule": "fuzzy"}, "rule"),
         ({"truths": "most"}, "truths"),
-        ({"design": "crossover"}, "design"),
-        ({"arms": ["aided"]}, "arms"),
+        ({"design": "latin square"}, "design"),
+        ({"arms": ["unaided", "aided"]}, "arms"),
+        ({"arms": ["helped"]}, "arms"),
+        ({"arms": [1]}, "arms"),
+        ({"design": "crossover", "arms": ["aided"]}, "arms"),
+        ({"design": "crossover", "periods": 3}, "periods"),
+        ({"periods": 0}, "periods"),
+        ({"design": "sequential", "wash_out_days": 7}, "wash_out_days"),
+        ({"blocks": 2}, "blocks"),
+        ({"design": "split-plot", "blocks": 1}, "blocks"),
+        ({"repeats": -1}, "repeats"),
+        ({"stratify_by": ["age"]}, "stratify_by"),
+        ({"time_limit_seconds": 1}, "time_limit_seconds"),
+        ({"reference": "guess"}, "reference"),
         ({"readers": []}, "readers"),
         ({"readers": "some"}, "readers"),
         ({"name": "a b"}, "name"),
@@ -46,6 +59,28 @@ def test_a_short_protocol_takes_its_name_from_the_file(tmp_path):
 def test_a_bad_value_is_named(content, key):
     with pytest.raises(DesignError, match=f"{key}: "):
         protocol_from({"name": "pilot", **content})
+
+
+@pytest.mark.parametrize(
+    ("content", "arms", "periods", "wash_out_days", "blocks"),
+    [
+        ({}, ("unaided",), 1, 0, 1),
+        ({"arms": "aided"}, ("aided",), 1, 0, 1),
+        ({"design": "Single-Arm", "periods": 2}, ("unaided",), 2, 0, 1),
+        ({"design": "sequential"}, ("unaided", "aided"), 2, 0, 1),
+        ({"design": "crossover"}, ("unaided", "aided"), 2, 28, 1),
+        ({"design": "cross-over", "wash_out_days": 14, "periods": 2}, ("unaided", "aided"), 2, 14, 1),
+        ({"design": "split-plot"}, ("unaided",), 1, 0, 2),
+        ({"design": "split_plot", "arms": ["unaided", "aided"], "blocks": 3}, ("unaided", "aided"), 2, 28, 3),
+    ],
+)
+def test_a_design_fills_in_what_it_fixes(content, arms, periods, wash_out_days, blocks):
+    protocol, warnings = protocol_from({"name": "pilot", **content})
+    assert warnings == ()
+    assert (protocol.arms, protocol.periods) == (arms, periods)
+    assert (protocol.wash_out_days, protocol.blocks) == (wash_out_days, blocks)
+    again = Protocol(**{**protocol.__dict__})
+    assert again == protocol
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "a: [", "just words", "", "1: 2"])
