@@ -32,6 +32,7 @@ COMMANDS = [
     ("reader_study",),
     ("reader_study", "user"),
     ("reader_study", "study"),
+    ("reader_study", "site"),
     ("reader_study", "simulate"),
     ("reader_study", "analyse"),
     ("reader_study", "mrmc"),

@@ -131,7 +131,7 @@ def _case(
         problems.append("holds a control character")
     truths = []
     for name in filter(None, (part.strip() for part in text.get("truth", "").split(";"))):
-        found = _truth(name, catalogue, labels)
+        found = truth_named(name, catalogue, labels)
         if found is None:
             near = ", ".join(catalogue.resolve(name).candidates[:3])
             problems.append(
@@ -157,7 +157,8 @@ def _case(
     return case, problems
 
 
-def _truth(name: str, catalogue: Catalogue, labels: LabelSet) -> str | None:
+def truth_named(name: str, catalogue: Catalogue, labels: LabelSet) -> str | None:
+    """The id that a reference standard names: a label of the set, else an entry of the catalogue."""
     for label_id, label in zip(labels.ids, labels.names, strict=True):
         if name in (label_id, label):
             return label_id

@@ -2,17 +2,14 @@
 
 import json
 import os
-import sys
-from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from tqdm import tqdm
 
-from reader_study import accounts, backup, design, exchange, integrity, results, states
+from reader_study import backup, design, exchange, integrity, results, states
 from reader_study.analysis import report
 from reader_study.analysis.mrmc.covariance import Covariance
 from reader_study.analysis.mrmc.outcomes import Outcome
@@ -21,24 +18,21 @@ from reader_study.analysis.mrmc.result import Method
 from reader_study.analysis.mrmc.result import mrmc as compare_treatments
 from reader_study.audit import SYSTEM
 from reader_study.case_list import read_cases
+from reader_study.commands import site, study, user
+from reader_study.commands.terminal import Json, Name, connect, say, warn
 from reader_study.database import Database
 from reader_study.documents import to_html, to_markdown
-from reader_study.errors import DatabaseError, StudyError
+from reader_study.errors import StudyError
 from reader_study.planning import Plan, simulate_power
-from reader_study.protocol_file import read_protocol
 from reader_study.simulate import add_simulated_readers, simulate_readings
 from reader_study.tables_in import read_predictions, read_tables
 from retizero.knowledge import KnowledgeError, label_set
 
 DEFAULT_URL = "sqlite:///data/retizero.db"
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Name = Annotated[str, typer.Argument(help="Name of the study.")]
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-user_app = typer.Typer(no_args_is_help=True, help="Accounts.")
-study_app = typer.Typer(no_args_is_help=True, help="Studies and their states.")
-app.add_typer(user_app, name="user")
-app.add_typer(study_app, name="study")
+app.add_typer(user.app, name="user")
+app.add_typer(study.app, name="study")
+app.add_typer(site.app, name="site")
 
 
 @app.callback()
@@ -52,45 +46,6 @@ def options(
     context.obj = database
 
 
-def say(content: object, as_json: bool, words: str) -> None:
-    """Print the result once, as one JSON document or in words."""
-    print(json.dumps(content, ensure_ascii=False, default=_plain, allow_nan=False) if as_json else words)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def warn(sentence: str) -> None:
-    """Tell something on stderr, where it disturbs no JSON."""
-    print(sentence, file=sys.stderr)
-
-
-def connect(context: typer.Context, *, new: bool = False) -> Database:
-    """Open the database of ``--database``; an empty one is given its tables where ``new``.
-
-    Raises:
-        DatabaseError: there are no tables, or those of another version.
-    """
-    database = Database(context.obj)
-    schema = database.schema()
-    if schema.current is None and new:
-        warn(f"Made a new database at {database.url.render_as_string()}.")
-        database.create()
-    elif schema.current is None:
-        raise DatabaseError("The database has no tables yet; run `python -m reader_study init` first.")
-    elif not schema.ready:
-        raise DatabaseError(
-            f"The database has schema {schema.current}, this program needs {schema.needed}; "
-            "make a backup and run `python -m reader_study init`."
-        )
-    return database
-
-
 @app.command()
 def init(context: typer.Context, as_json: Json = False) -> None:
     """Make the database, or bring it up to the present schema."""
@@ -98,134 +53,6 @@ def init(context: typer.Context, as_json: Json = False) -> None:
     database.create()
     url = database.url.render_as_string()
     say({"database": url, "schema": database.schema().current}, as_json, f"The database {url} is ready.")
-
-
-@user_app.command("add")
-def user_add(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(help="User name.")],
-    role: Annotated[
-        str, typer.Option(help="reader, coordinator, manager, statistician or admin.")
-    ] = "reader",
-    site: Annotated[str, typer.Option(help="Code of the site.")] = "",
-    years: Annotated[int | None, typer.Option(help="Years of experience.")] = None,
-    full_name: Annotated[str, typer.Option(help="Real name, kept apart.")] = "",
-    email: Annotated[str, typer.Option(help="E-mail address, kept apart.")] = "",
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Add an account."""
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    elif sys.stdin.isatty():
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    else:
-        raise StudyError("Give the password on standard input, with --password-stdin.")
-    user = accounts.create_user(
-        connect(context, new=True),
-        name,
-        password,
-        role=role,
-        site=site,
-        years=years,
-        name=full_name,
-        email=email,
-    )
-    say(asdict(user), as_json, f"Added {user.role} {user.username}, known in results as {user.code}.")
-
-
-@user_app.command("list")
-def user_list(context: typer.Context, as_json: Json = False) -> None:
-    """List the accounts."""
-    users = accounts.list_users(connect(context))
-    lines = [
-        f"{user.username:20} {user.code:10} {user.role:12} {user.site:12} "
-        + ("simulated" if user.simulated else "active" if user.active else "disabled")
-        for user in users
-    ]
-    say([asdict(user) for user in users], as_json, "\n".join(lines) or "There are no accounts.")
-
-
-@user_app.command("disable")
-def user_disable(context: typer.Context, name: str, as_json: Json = False) -> None:
-    """Close an account and sign it out everywhere; its readings stay."""
-    user = accounts.disable_user(connect(context), name)
-    say(asdict(user), as_json, f"{user.username} is disabled and signed out.")
-
-
-@study_app.command("create")
-def study_create(
-    context: typer.Context,
-    config: Annotated[Path, typer.Option(help="STUDY.yaml, the protocol.")],
-    cases: Annotated[Path, typer.Option(help="CASES.csv: case_id,image,truth[,rare,site,practice,...].")],
-    as_json: Json = False,
-) -> None:
-    """Make a study in the state draft; every bad row of the case list is named at once."""
-    protocol, warnings = read_protocol(config)
-    by_panel = protocol.reference == "panel"
-    found = read_cases(cases, label_set(protocol.label_set), truth_needed=not by_panel)
-    for sentence in warnings:
-        warn(f"Warning: {sentence}")
-    database = connect(context, new=True)
-    name = design.create_study(database, protocol, found)
-    status = asdict(results.study_status(database, SYSTEM, name))
-    say({**status, "warnings": warnings}, as_json, f"Study {name} is a draft with {len(found)} cases.")
-
-
-@study_app.command("open")
-def study_open(context: typer.Context, name: Name, as_json: Json = False) -> None:
-    """Let readers in; without frozen predictions of a model, the study has none to compare with."""
-    database = connect(context)
-    without_model = results.study_status(database, SYSTEM, name).model is None
-    states.open_study(database, name, without_model=without_model)
-    if without_model:
-        warn(
-            f"Warning: study {name} was opened without predictions of a model (`import --model` "
-            "before opening)."
-        )
-    say(asdict(results.study_status(database, SYSTEM, name)), as_json, f"Study {name} is open.")
-
-
-def _state_command(step: Callable[..., None], word: str) -> Callable[[typer.Context, str, bool], None]:
-    def run(context: typer.Context, name: Name, as_json: Json = False) -> None:
-        database = connect(context)
-        step(database, name)
-        say(asdict(results.study_status(database, SYSTEM, name)), as_json, f"Study {name} is {word}.")
-
-    return run
-
-
-study_app.command("lock", help="End the reading.")(_state_command(states.lock_study, "locked"))
-study_app.command("unblind", help="Show results to readers.")(
-    _state_command(states.unblind_study, "unblinded")
-)
-study_app.command("archive", help="Put a finished study away.")(
-    _state_command(states.archive_study, "archived")
-)
-
-
-@study_app.command("status")
-def study_status(context: typer.Context, name: Name, as_json: Json = False) -> None:
-    """Tell state and progress of a study."""
-    status = results.study_status(connect(context), SYSTEM, name)
-    lines = [
-        f"{status.name}: {status.state}, {status.cases} cases, "
-        f"{status.readings}/{status.expected_readings} read"
-    ]
-    lines += [f"  {row.reader_id:10} {row.site:12} {row.done}/{row.total}" for row in status.readers]
-    say(asdict(status), as_json, "\n".join(lines))
-
-
-@study_app.command("list")
-def study_list(context: typer.Context, as_json: Json = False) -> None:
-    """List the studies."""
-    found = results.studies(connect(context), SYSTEM)
-    lines = [
-        f"{row.name:24} {row.state:10} {row.readings}/{row.expected_readings}  {row.title}" for row in found
-    ]
-    say([asdict(row) for row in found], as_json, "\n".join(lines) or "There are no studies.")
 
 
 @app.command("import")
@@ -415,6 +242,19 @@ def backup_file(
     """Copy the SQLite database while it is in use."""
     size = backup.backup(connect(context), file)
     say({"file": file, "bytes": size}, as_json, f"Wrote {file} ({size} bytes).")
+
+
+@app.command("restore")
+def restore_file(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A backup.")],
+    as_json: Json = False,
+) -> None:
+    """Fill the empty database of --database (SQLite or PostgreSQL) from a backup, and verify it."""
+    database = Database(context.obj)
+    verdict = backup.restore(database, file)
+    url = database.url.render_as_string()
+    say({"database": url, **asdict(verdict)}, as_json, f"Restored {url}: {verdict.rows} audit rows, intact.")
 
 
 def main(arguments: list[str] | None = None) -> int:

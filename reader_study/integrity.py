@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import inspect, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from reader_study import audit
@@ -81,7 +81,7 @@ def timing_subject(reading: ReadingRecord) -> str:
 
 def row_subject(row: SingleRow) -> str:
     """The name of a row of ``SINGLE_ROWS`` in the audit."""
-    return f"{SINGLE_ROWS[type(row)]} {inspect(row).identity[0]}"
+    return f"{SINGLE_ROWS[type(row)]} {row.id}"
 
 
 def reading_digest(reading: ReadingRecord) -> str:
@@ -116,7 +116,7 @@ def timing_digest(events: Iterable[TimingEventRecord]) -> str:
 
 def row_digest(row: SingleRow) -> str:
     """The digest of every column of a row."""
-    values = {column.key: getattr(row, column.key) for column in inspect(type(row)).column_attrs}
+    values = {column.key: getattr(row, column.key) for column in type(row).__table__.columns}
     return audit.digest(
         {key: of.isoformat() if isinstance(of, datetime) else of for key, of in values.items()}
     )
@@ -235,7 +235,12 @@ def _predictions(session: Session) -> dict[str, str]:
 
 
 def _single_rows(session: Session) -> dict[str, str]:
-    rows = (row for table in SINGLE_ROWS for row in session.scalars(select(table)))
+    rows: list[SingleRow] = [
+        *session.scalars(select(ConsentRecord)),
+        *session.scalars(select(DisplayRecord)),
+        *session.scalars(select(AdjudicationRecord)),
+        *session.scalars(select(PanelVoteRecord)),
+    ]
     return {row_subject(row): row_digest(row) for row in rows}
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tests.bench import few_shot, knowledge, retrieval, serving, statistics
+from tests.bench import faults, few_shot, knowledge, retrieval, serving, statistics
 
 OUT = Path("build/bench.json")
 ROOMS = {
+    "faults": faults.SUITES,
     "few-shot": few_shot.SUITES,
     "knowledge": knowledge.SUITES,
     "retrieval": retrieval.SUITES,

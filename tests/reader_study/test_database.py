@@ -1,12 +1,16 @@
 import importlib
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
-from reader_study.backup import backup
+from reader_study import conduct
+from reader_study.backup import backup, restore
+from reader_study.conduct import Answer
 from reader_study.database import Database
 from reader_study.errors import DatabaseError
 from reader_study.integrity import verify
@@ -70,18 +74,53 @@ def test_a_password_in_the_url_is_never_told():
     assert "secret" not in str(refusal.value)
 
 
-def test_a_backup_is_complete_and_made_while_the_database_is_open(sqlite, cases, tmp_path):
-    make_reader(sqlite)
-    make_study(sqlite, cases)
+def test_a_backup_made_while_the_database_is_open_can_be_restored(database, cases, tmp_path):
+    reader = make_reader(database)
+    make_study(database, cases)
+    token = conduct.next_reading(database, reader.id).token
+    conduct.submit(database, reader.id, token, Answer(("glaucoma",), 3))
     target = tmp_path / "copies" / "monday.db"
-    with sqlite.session() as session:
+    with database.session() as session:
         session.execute(text("SELECT count(*) FROM studies"))
-        assert backup(sqlite, target) == target.stat().st_size
-    copy = Database(f"sqlite:///{target}")
-    assert verify(copy) == verify(sqlite)
-    copy.close()
+        assert backup(database, target) == target.stat().st_size
+    assert [path.name for path in target.parent.iterdir()] == ["monday.db"]
+    again = Database(f"sqlite:///{tmp_path / 'again.db'}", clock=database.clock)
+    assert restore(again, target) == verify(database)
+    assert conduct.next_reading(again, reader.id).number == 2
     with pytest.raises(DatabaseError, match="exists already"):
-        backup(sqlite, target)
+        backup(database, target)
+    with pytest.raises(DatabaseError, match="not empty"):
+        restore(again, target)
+    again.close()
+
+
+def test_a_backup_moves_a_study_to_postgresql(sqlite, cases, tmp_path, postgresql):
+    reader = make_reader(sqlite)
+    make_study(sqlite, cases)
+    backup(sqlite, tmp_path / "copy.db")
+    server = Database(postgresql(), clock=sqlite.clock)
+    assert restore(server, tmp_path / "copy.db") == verify(sqlite)
+    token = conduct.next_reading(server, reader.id).token
+    assert conduct.submit(server, reader.id, token, Answer(("glaucoma",), 3)).reading_id == 1
+    assert verify(server).intact
+    server.close()
+
+
+def test_what_is_no_backup_or_was_changed_is_not_restored(sqlite, cases, tmp_path):
+    make_study(sqlite, cases)
+    (tmp_path / "notes.db").write_text("my notes")
+    backup(sqlite, tmp_path / "copy.db")
+    with closing(sqlite3.connect(tmp_path / "copy.db", isolation_level=None)) as shell:
+        shell.execute("UPDATE studies SET k = 3")
+    fresh = Database(f"sqlite:///{tmp_path / 'fresh.db'}")
+    for name, sentence in (
+        ("notes.db", "not a database"),
+        ("copy.db", "not intact"),
+        ("none.db", "no backup"),
+    ):
+        with pytest.raises(DatabaseError, match=sentence):
+            restore(fresh, tmp_path / name)
+    fresh.close()
 
 
 def test_a_read_only_database_is_reported_and_not_a_traceback(sqlite):
