@@ -1,8 +1,9 @@
-"""No sequence of what readers, managers and time can do breaks the promises of a study."""
+"""No sequence of what readers, managers and time can do breaks the promises of a study, in any design."""
 
 import shutil
 import tempfile
-from collections import Counter
+from collections import defaultdict
+from datetime import timedelta
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -10,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import select
 
-from reader_study import accounts, conduct, integrity, states
+from reader_study import accounts, aid, conduct, consent, corrections, integrity, states
 from reader_study.case_list import StudyCase
 from reader_study.conduct import Answer
 from reader_study.database import Database
 from reader_study.errors import ConductError, DesignError, NotAllowed, StudyError
-from reader_study.records import AssignmentRecord, AuditRecord, ReadingRecord
+from reader_study.records import ArmRecord, AssignmentRecord, AuditRecord, DisplayRecord, ReadingRecord
 from reader_study.results import results
 from tests.reader_study.conftest import CHEAP, TRUTHS, TestClock, make_reader, make_study
 
@@ -29,28 +30,46 @@ ANY = st.builds(
     Answer, st.lists(ENTRIES, max_size=6).map(tuple), st.sampled_from([1, 3, 5, 0, 99, True, None])
 )
 ANSWERS = st.one_of(GOOD, ANY)
+WASH_OUT = 7
+DESIGNS = st.sampled_from(
+    [
+        {"periods": 2, "wash_out_days": WASH_OUT},
+        {"design": "sequential"},
+        {"design": "crossover", "wash_out_days": WASH_OUT, "corrections": True},
+        {"design": "crossover", "wash_out_days": WASH_OUT, "consent": "I agree.", "repeats": 1},
+        {"design": "split_plot", "arms": ("unaided", "aided"), "wash_out_days": WASH_OUT},
+        {"design": "sequential", "corrections": True, "time_limit_seconds": 60},
+    ]
+)
+STEPS = {
+    "open": states.open_study,
+    "locked": states.lock_study,
+    "unblinded": states.unblind_study,
+    "archived": states.archive_study,
+}
+STATES = ("draft", *STEPS)
 
 
 class Study(RuleBasedStateMachine):
-    """Two periods of three cases with a wash-out of seven days; three readers."""
+    """Three cases and one for practice, three readers, a design drawn at random."""
 
-    @initialize()
-    def begin(self):
+    @initialize(protocol=DESIGNS)
+    def begin(self, protocol):
         self.folder = Path(tempfile.mkdtemp())
         self.clock = TestClock()
         self.database = Database(f"sqlite:///{self.folder / 's.db'}", clock=self.clock, password_hasher=CHEAP)
         self.database.create()
         cases = []
-        for index, truth in enumerate(TRUTHS[:3]):
+        for index, truth in enumerate(TRUTHS):
             image = self.folder / f"{index}.png"
             image.write_bytes(bytes([index + 1]))
-            cases.append(StudyCase(f"C{index}", image, (truth,)))
+            cases.append(StudyCase(f"C{index}", image, (truth,), practice=index == 3))
         self.readers = [make_reader(self.database, f"r{index}") for index in range(3)]
-        make_study(self.database, tuple(cases), periods=2, wash_out_days=7)
-        self.state, self.tokens, self.done = "open", [], {}
-        self.disabled = set()
+        make_study(self.database, tuple(cases), **protocol)
+        self.protocol, self.state = protocol, "open"
+        self.sequential = protocol.get("design") == "sequential"
+        self.tokens, self.done, self.disabled, self.chain = [], {}, set(), 0
         self.orders = self.stored_orders()
-        self.chain = 0
 
     def teardown(self):
         if hasattr(self, "database"):
@@ -73,28 +92,37 @@ class Study(RuleBasedStateMachine):
             assert self.state == "open"
             self.tokens.append((reader, reading.token))
 
-    @rule(reader=READERS, cases=st.integers(1, 4))
-    def read_on(self, reader, cases):
+    @rule(reader=READERS, cases=st.integers(1, 6), pause=st.sampled_from([0, 0, 100]))
+    def read_on(self, reader, cases, pause):
+        me = self.readers[reader].id
         for _ in range(cases):
             try:
-                reading = conduct.next_reading(self.database, self.readers[reader].id)
+                if self.protocol.get("consent") and self.state == "open":
+                    asked = consent.consent_text(self.database, me, "pilot")
+                    consent.agree(self.database, me, "pilot", asked.sha256)
+                reading = conduct.next_reading(self.database, me)
             except NotAllowed:
                 return
             if reading is None:
                 return
             self.tokens.append((reader, reading.token))
-            given = conduct.submit(
-                self.database, self.readers[reader].id, reading.token, Answer(("glaucoma",), 3)
+            conduct.note_event(self.database, me, reading.token, "shown")
+            self.clock.move(seconds=pause)
+            if reading.aided:
+                aid.aid_for(self.database, me, reading.token)
+            given = conduct.submit(self.database, me, reading.token, Answer(("glaucoma",), 3))
+            assert (given.feedback is not None) == (
+                reading.practice and (not self.sequential or reading.step == 2)
             )
             self.done[reading.token] = given.reading_id
 
     @precondition(lambda self: self.tokens)
-    @rule(reader=OWNER_OR_ANY, pick=st.integers(1, 4), answer=ANSWERS)
-    def answer(self, reader, pick, answer):
+    @rule(reader=OWNER_OR_ANY, pick=st.integers(1, 4), answer=ANSWERS, reason=st.sampled_from(["", "slip"]))
+    def answer(self, reader, pick, answer, reason):
         owner, token = self.tokens[-min(pick, len(self.tokens))]
         reader = owner if reader is None else reader
         try:
-            given = conduct.submit(self.database, self.readers[reader].id, token, answer)
+            given = conduct.submit(self.database, self.readers[reader].id, token, answer, reason)
         except (ConductError, NotAllowed):
             assert token not in self.done or reader != owner or reader in self.disabled
             return
@@ -104,45 +132,46 @@ class Study(RuleBasedStateMachine):
         assert given.replayed or self.state == "open"
 
     @precondition(lambda self: self.tokens)
-    @rule(reader=OWNER_OR_ANY, pick=st.integers(1, 4))
-    def look(self, reader, pick):
+    @rule(reader=OWNER_OR_ANY, pick=st.integers(1, 4), way=st.sampled_from([conduct.image_for, aid.aid_for]))
+    def look(self, reader, pick, way):
         owner, token = self.tokens[-min(pick, len(self.tokens))]
         reader = owner if reader is None else reader
         try:
-            conduct.image_for(self.database, self.readers[reader].id, token)
+            way(self.database, self.readers[reader].id, token)
         except (ConductError, NotAllowed):
             return
         assert reader == owner
         assert token not in self.done
         assert self.state == "open"
 
+    @rule(reader=READERS, period=st.integers(1, 2), number=st.integers(1, 5))
+    def correct(self, reader, period, number):
+        me = self.readers[reader].id
+        try:
+            opened = corrections.open_correction(self.database, me, "pilot", period, number)
+        except (ConductError, NotAllowed):
+            return
+        assert self.protocol.get("corrections")
+        assert self.state == "open"
+        assert not (self.sequential and opened.step == 1)
+        self.tokens.append((reader, opened.token))
+
     @rule(hours=st.sampled_from([-3, 1, 13, 100, 200]))
     def wait(self, hours):
         self.clock.move(hours=hours)
 
-    @rule(
-        step=st.sampled_from(
-            [states.open_study, states.lock_study, states.unblind_study, states.archive_study]
-        )
-    )
     @precondition(lambda self: len(self.tokens) > 3)
-    def change_state(self, step):
-        after = {
-            states.open_study: "open",
-            states.lock_study: "locked",
-            states.unblind_study: "unblinded",
-            states.archive_study: "archived",
-        }[step]
-        order = ["draft", "open", "locked", "unblinded", "archived"]
+    @rule(after=st.sampled_from(list(STEPS)))
+    def change_state(self, after):
         try:
-            step(self.database, "pilot")
+            STEPS[after](self.database, "pilot")
         except DesignError:
             return
-        assert order.index(after) == order.index(self.state) + 1
+        assert STATES.index(after) == STATES.index(self.state) + 1
         self.state = after
 
-    @rule(reader=READERS)
     @precondition(lambda self: len(self.tokens) > 3)
+    @rule(reader=READERS)
     def disable(self, reader):
         accounts.disable_user(self.database, f"r{reader}")
         self.disabled.add(reader)
@@ -164,30 +193,43 @@ class Study(RuleBasedStateMachine):
         with self.database.session() as session:
             readings = session.scalars(select(ReadingRecord).order_by(ReadingRecord.id)).all()
             places = {row.id: row for row in session.scalars(select(AssignmentRecord))}
+            shown = set(session.scalars(select(DisplayRecord.assignment_id)))
+            aided = set(session.scalars(select(ArmRecord.id).where(ArmRecord.shows_model)))
             chain = session.scalar(select(AuditRecord.id).order_by(AuditRecord.id.desc()))
         assert sorted(reading.id for reading in readings) == sorted(self.done.values())
-        assert max(Counter(reading.assignment_id for reading in readings).values(), default=1) == 1
+        revisions = defaultdict(list)
+        for reading in readings:
+            revisions[reading.assignment_id].append(reading.revision)
+            assert bool(reading.reason) == (reading.revision > 1)
+        assert all(found == list(range(1, len(found) + 1)) for found in revisions.values())
+        assert all(places[place].arm_id in aided for place in shown)
+        assert all(place in shown for place in revisions if places[place].arm_id in aided)
         for reader in self.readers:
-            mine = [places[reading.assignment_id] for reading in readings if reading.reader_id == reader.id]
-            assert [(place.period, place.position) for place in mine] == [
-                (1, 1),
-                (1, 2),
-                (1, 3),
-                (2, 1),
-                (2, 2),
-                (2, 3),
-            ][: len(mine)]
-            times = [reading.submitted_at for reading in readings if reading.reader_id == reader.id]
-            if len(times) > 3:
-                assert (times[3] - max(times[:3])).days >= 7
+            self.stored_order_holds(reader.id, readings, places)
+            self.wash_out_holds(reader.id, readings)
         assert chain >= self.chain
         self.chain = chain
-        assert integrity.verify(self.database).intact
+        assert integrity.verify(self.database).problems == ()
+
+    def stored_order_holds(self, reader_id, readings, places):
+        first = [row for row in readings if row.reader_id == reader_id and row.revision == 1]
+        read = [(places[row.assignment_id].period, places[row.assignment_id].position) for row in first]
+        mine = [(row.period, row.position) for row in places.values() if row.reader_id == reader_id]
+        mine.sort(key=lambda place: place[::-1] if self.sequential else place)
+        assert read == mine[: len(read)]
+
+    def wash_out_holds(self, reader_id, readings):
+        if self.sequential:
+            return
+        early = [row.submitted_at for row in readings if row.reader_id == reader_id and row.period == 1]
+        late = [row.submitted_at for row in readings if row.reader_id == reader_id and row.period == 2]
+        if late:
+            assert min(late) - max(early) >= timedelta(days=WASH_OUT)
 
 
 Study.TestCase.settings = settings(
-    max_examples=8,
-    stateful_step_count=20,
+    max_examples=12,
+    stateful_step_count=18,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
