@@ -14,6 +14,7 @@ COMMANDS = [
     ("retizero", "evaluate", "classifier"),
     ("retizero", "evaluate", "retrieval"),
     ("retizero", "evaluate", "compare"),
+    ("retizero", "evaluate", "explain"),
     ("retizero", "evaluate", "leakage"),
     ("retizero", "evaluate", "show"),
     ("retizero", "manifest"),

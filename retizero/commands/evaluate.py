@@ -170,6 +170,52 @@ def compare(
 
 
 @app.command()
+def explain(
+    context: typer.Context,
+    manifest: ManifestFile,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Candidates: a label set or a file; the manifest's own labels when left out."),
+    ] = None,
+    images: Annotated[int, typer.Option(min=1, help="Photographs in the random sample.")] = 60,
+    method: Annotated[str, typer.Option(help="auto, relevance, rollout or cam.")] = "auto",
+    contrast: Annotated[
+        bool, typer.Option(help="Explain what tells the answer apart from the other candidates.")
+    ] = True,
+    steps: Annotated[int, typer.Option(min=2, help="Parts that go or come one after the other.")] = 10,
+    split: Split = None,
+    source: Source = None,
+    model: Model = DEFAULT_MODEL,
+    device: Device = "auto",
+    seed: Seed = 0,
+    out: Out = None,
+    html: Html = None,
+    markdown: Markdown = None,
+    json_output: Json = False,
+) -> None:
+    """Check evidence maps by deletion and insertion against maps that know nothing."""
+    from retizero.evaluation import evaluate_explanations
+    from retizero.knowledge import parse_labels
+    from retizero.serving.evidence import Method
+
+    rows = _rows(manifest, split, source)
+    among = parse_labels(labels) if labels else None
+    with only_answers_on_stdout():
+        report = evaluate_explanations(
+            engine_for(context, model, device),
+            rows,
+            among,
+            images=images,
+            method=cast(Method, method),
+            contrast=contrast,
+            steps=steps,
+            seed=seed,
+        )
+    report["protocol"].update(split=split, source=source)
+    _deliver(report, out, html, markdown, json_output)
+
+
+@app.command()
 def leakage(
     train: Annotated[Path, typer.Option(help="Manifest that a model was trained on.")],
     test: Annotated[Path, typer.Option(help="Manifest that it is measured on.")],

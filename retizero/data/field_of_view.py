@@ -118,39 +118,15 @@ def crop_to_field(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         back to a circle. Where no field of view is found the whole picture is padded to a square.
     """
     box = field_box(image)
-    seen, cut = _shared(box, image.shape[:2])
-    square = np.zeros((box.height, box.width, 3), np.uint8)
-    square[cut] = image[seen]
+    height, width = image.shape[:2]
+    cut = np.zeros((box.height, box.width, 3), np.uint8)
+    x0, y0 = max(box.left, 0), max(box.top, 0)
+    x1, y1 = min(box.left + box.width, width), min(box.top + box.height, height)
+    cut[y0 - box.top : y1 - box.top, x0 - box.left : x1 - box.left] = image[y0:y1, x0:x1]
     if box.width != box.height:
         side = max(box.width, box.height)
-        return np.asarray(cv2.resize(square, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
-    return square
-
-
-def uncrop(values: NDArray[np.float32], image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Lay values of the square that ``crop_to_field`` cuts out back over the picture.
-
-    Args:
-        values: (G, G) float32, any resolution of that square.
-        image: (H, W, 3) uint8 RGB.
-
-    Returns:
-        (H, W) float32, interpolated linearly; 0 where the square does not reach.
-    """
-    box = field_box(image)
-    seen, cut = _shared(box, image.shape[:2])
-    whole = np.zeros(image.shape[:2], np.float32)
-    whole[seen] = cv2.resize(values, (box.width, box.height), interpolation=cv2.INTER_LINEAR)[cut]
-    return whole
-
-
-def _shared(box: Box, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Rows and columns that box and picture have in common: of the picture, and of the box."""
-    top, left = max(box.top, 0), max(box.left, 0)
-    bottom, right = min(box.top + box.height, shape[0]), min(box.left + box.width, shape[1])
-    seen = (slice(top, bottom), slice(left, right))
-    cut = (slice(top - box.top, bottom - box.top), slice(left - box.left, right - box.left))
-    return seen, cut
+        return np.asarray(cv2.resize(cut, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return cut
 
 
 def _find(difference: NDArray[np.uint8]) -> Ellipse | None:

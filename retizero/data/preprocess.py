@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retizero.data.field_of_view import crop_to_field, uncrop
+from retizero.data.framing import FRAMINGS, Framing, framed, unframed
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-_CROPS = ("field", "squash")
 
 
 @dataclass(frozen=True)
@@ -27,21 +25,21 @@ class Preprocess:
         mean: Per-channel mean, of values in 0 to 1.
         std: Per-channel standard deviation, of values in 0 to 1.
         crop: ``field`` cuts the square around the field of view; ``squash`` scales the whole picture to the
-            square regardless of its shape, as the RetiZero release does.
+            square regardless of its shape, as the RetiZero release does; others see ``framing``.
         interpolation: ``bilinear`` or ``bicubic``.
     """
 
     size: int = 224
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    crop: Literal["field", "squash"] = "field"
+    crop: Framing = "field"
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"Preprocess size must be at least 1 pixel, not {self.size}.")
-        if self.crop not in _CROPS:
-            raise ValueError(f"Preprocess crop must be one of {', '.join(_CROPS)}, not {self.crop!r}.")
+        if self.crop not in FRAMINGS:
+            raise ValueError(f"Preprocess crop must be one of {', '.join(FRAMINGS)}, not {self.crop!r}.")
         if self.interpolation not in _RESAMPLING:
             raise ValueError(
                 f"Preprocess interpolation must be one of {', '.join(_RESAMPLING)}, "
@@ -52,9 +50,7 @@ class Preprocess:
 
     def resize(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Crop and resize without normalising: (H, W, 3) uint8 to (size, size, 3) uint8."""
-        square = crop_to_field(image) if self.crop == "field" else image
-        resized = Image.fromarray(square).resize((self.size, self.size), _RESAMPLING[self.interpolation])
-        return np.asarray(resized)
+        return framed(image, self.size, self.crop, _RESAMPLING[self.interpolation])
 
     def normalise(self, square: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Scale to 0..1 and normalise per channel: (S, S, 3) uint8 to (3, S, S) float32."""
@@ -72,10 +68,7 @@ class Preprocess:
         Returns:
             (H, W) float32, interpolated linearly; 0 where the tower sees nothing of the photograph.
         """
-        if self.crop == "field":
-            return uncrop(values, image)
-        size = (image.shape[1], image.shape[0])
-        return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        return unframed(values, image, self.crop)
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn (H, W, 3) uint8 RGB into (3, size, size) float32."""

@@ -4,6 +4,7 @@ from retizero.evaluation.answers import read_result
 from retizero.evaluation.bootstrap import GroupBootstrap, estimate
 from retizero.evaluation.comparison import compare_results
 from retizero.evaluation.errors import EvaluationError
+from retizero.evaluation.explanation import evaluate_explanations
 from retizero.evaluation.leakage import find_leakage
 from retizero.evaluation.protocols import (
     RetrievalProtocol,
@@ -23,6 +24,7 @@ __all__ = [
     "ZeroShotProtocol",
     "compare_results",
     "estimate",
+    "evaluate_explanations",
     "evaluate_retrieval",
     "evaluate_zero_shot",
     "find_leakage",

@@ -36,6 +36,8 @@ def figures_of(report: Mapping[str, Any], words: Words | None = None, code: Code
         return {"retrieval": _retrieval(report, words)}
     if kind == "comparison":
         return {"differences": _differences(report, words)}
+    if kind == "explanation":
+        return {name: _curves(report, words, name) for name in ("deletion", "insertion")}
     return {}
 
 
@@ -101,6 +103,28 @@ def _measures(report: Mapping[str, Any], words: Words) -> Figure:
         yaxis={"autorange": "reversed"},
     )
     return {"data": [_points(measures, words("this_model")), guessing], "layout": layout}
+
+
+def _curves(report: Mapping[str, Any], words: Words, kind: str) -> Figure:
+    curves = report["curves"]
+    data = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": words(name),
+            "x": curves["share"],
+            "y": values,
+            "line": {"color": _COLOURS[style], "dash": _DASHES[style]},
+            "marker": {"symbol": _MARKERS[style], "size": 8},
+        }
+        for style, (name, values) in enumerate(curves[kind].items())
+    ]
+    title = words("figure_curves", kind=words(kind))
+    axes = {
+        "xaxis": {"title": {"text": words("share_changed")}, "tickformat": ".0%"},
+        "yaxis": {"range": [0, 1]},
+    }
+    return {"data": data, "layout": _layout(title, 420, **axes)}
 
 
 def _reliability(report: Mapping[str, Any], words: Words) -> Figure:

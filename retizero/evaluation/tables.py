@@ -36,13 +36,20 @@ def report_words(code: Code = "en") -> Words:
     return words
 
 
-def kind_of(report: Mapping[str, Any]) -> Literal["zero_shot", "retrieval", "comparison", "leakage"]:
+def kind_of(
+    report: Mapping[str, Any],
+) -> Literal["zero_shot", "retrieval", "comparison", "leakage", "explanation"]:
     """What a result is about.
 
     Raises:
         EvaluationError: It is no result of ``retizero evaluate``.
     """
-    for part, kind in (("top_k", "zero_shot"), ("hit_at", "retrieval"), ("differences", "comparison")):
+    for part, kind in (
+        ("top_k", "zero_shot"),
+        ("hit_at", "retrieval"),
+        ("differences", "comparison"),
+        ("insertion", "explanation"),
+    ):
         if part in report:
             return kind  # type: ignore[return-value]
     if "pairs" in report and "groups_in_both" in report:
@@ -58,6 +65,8 @@ def tables_of(report: Mapping[str, Any], words: Words | None = None, code: Code 
         return (headline(report, words), *_zero_shot_tables(report, words, code))
     if kind == "retrieval":
         return (headline(report, words), _retrieval_labels(report, words, code))
+    if kind == "explanation":
+        return (headline(report, words),)
     if kind == "comparison":
         return (headline(report, words), _mcnemar(report, words))
     return (headline(report, words), *_leakage_tables(report, words))
@@ -68,6 +77,8 @@ def headline(report: Mapping[str, Any], words: Words) -> Table:
     kind = kind_of(report)
     if kind == "comparison":
         return _differences(report, words)
+    if kind == "explanation":
+        return _areas(report, words)
     if kind == "leakage":
         rows = [(words(name), str(report["counts"][name])) for name in ("identical", "near_duplicate")]
         rows.append((words("same_group"), str(len(report["groups_in_both"]))))
@@ -237,6 +248,18 @@ def _mcnemar(report: Mapping[str, Any], words: Words) -> Table:
         for key, row in report["mcnemar"].items()
     )
     return Table(words("mcnemar"), header, rows, (1, 2, 3))
+
+
+def _areas(report: Mapping[str, Any], words: Words) -> Table:
+    rows = []
+    for kind in ("deletion", "insertion"):
+        for name, each in report[kind].items():
+            rows.append((f"{words(kind)}: {words(name)}", number(each["value"]), interval(each["ci"])))
+        won = report["won"][kind]
+        rows.append((f"{words(kind)}: {words('won')}", number(won["value"]), interval(won["ci"])))
+    rows.append((words("images"), str(report["n"]), ""))
+    header = (words("measure"), words("value"), words("interval"))
+    return Table(words("headline"), header, tuple(rows), (1, 2))
 
 
 def _leakage_tables(report: Mapping[str, Any], words: Words) -> list[Table]:

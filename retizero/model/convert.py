@@ -67,7 +67,7 @@ def convert(
     if image_size is not None:
         network = at_image_size(network, image_size)
     tokenizer = None
-    if (folder := bert or _find_tokenizer(checkpoint)) is not None:
+    if (folder := bert or tokenizer_beside(checkpoint)) is not None:
         tokenizer = read_tokenizer(folder)
         require_vocabulary(tokenizer, sizes.bert["vocab_size"])
     identity = _identity(name, "RetiZero", network.config, _TRAINED_ON)
@@ -87,13 +87,14 @@ def read_release_file(checkpoint: Path, device: torch.device, exact: bool = Fals
     network = load_release(
         checkpoint, RetiZeroConfig.from_file(sizes) if sizes.is_file() else RetiZeroConfig()
     )
-    folder = _find_tokenizer(checkpoint)
+    folder = tokenizer_beside(checkpoint)
     tokenizer = None if folder is None else read_tokenizer(folder)
     identity = _identity("retizero", "RetiZero", network.config, _TRAINED_ON, sha256_of(checkpoint))
     return serve(network, tokenizer, identity, device, exact)
 
 
-def _find_tokenizer(checkpoint: Path) -> Path | None:
+def tokenizer_beside(checkpoint: Path) -> Path | None:
+    """The folder of BERT's tokenizer beside a checkpoint, None where there is none."""
     folders = [checkpoint.parent / name for name in _BERT_FOLDERS]
     return next((folder for folder in folders if has_tokenizer(folder)), None)
 

@@ -15,6 +15,7 @@ from retizero.model.errors import ModelError
 from retizero.model.release_checkpoint import load_release
 from retizero.model.retizero.config import RetiZeroConfig
 from retizero.model.retizero.network import RetiZero
+from retizero.model.retizero.self_check import require_finite
 
 TOLERANCE = 1e-5  # fp32 on a CPU
 INPUTS = ("pixels", "input_ids", "attention_mask")
@@ -62,6 +63,7 @@ def check_parity(config: Path, checkpoint: Path, recorded: Path) -> Parity:
     sizes = RetiZeroConfig.from_file(config)
     arrays = _read_arrays(recorded)
     network = load_release(checkpoint, sizes).eval()
+    require_finite(network, checkpoint.name)
     _require_fit(arrays, sizes, recorded)
     unfolded = _differences(outputs(network, arrays), arrays, recorded)
     network.fold()

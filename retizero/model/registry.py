@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 import torch
+import yaml
 
 from retizero.model.convert import read_release_file
 from retizero.model.dual_encoder import DualEncoder
 from retizero.model.errors import ModelError
-from retizero.model.open_clip_folder import CONFIG, read_open_clip_folder
+from retizero.model.flair import find_flair, read_flair
+from retizero.model.open_clip_folder import CONFIG, IDENTITY, read_open_clip_folder
+from retizero.model.open_clip_models import Recipe, read_open_clip_model
 from retizero.model.retizero.folder import is_retizero_folder, read_retizero_folder
 
 _EMBEDDED = Path(__file__).resolve().parents[2] / "models"
-_LOCAL = "local-dir:"
+_LOCAL, _HUB = "local-dir:", "hf-hub:"
 
 
 @dataclass(frozen=True)
@@ -39,60 +45,11 @@ class ModelInfo:
     path: Path | None
 
 
-@dataclass(frozen=True)
-class _Known:
-    id: str
-    title: str
-    licence: str
-    source: str
-    files: tuple[str, ...]  # names under a models folder, any of which makes the model present
-
-
-_KNOWN = (
-    _Known(
-        "retizero-mini",
-        "RetiZero Studio's embedded default: EfficientNet-Lite2 + MiniLM, trained in this project",
-        "research, non-commercial (terms of the training photographs; see its model card)",
-        "in this repository, models/retizero-mini",
-        (f"retizero-mini/{CONFIG}",),
-    ),
-    _Known(
-        "retizero",
-        "RetiZero (Nature Communications 2025): ViT-L/16 with LoRA + Bio_ClinicalBERT",
-        "none stated by the authors; starts from RETFound (CC BY-NC 4.0), so non-commercial at best",
-        "RetiZero.pth (1.65 GB, linked in the README of github.com/LooKing9218/RetiZero), as it is beside "
-        "the vocab.txt of Bio_ClinicalBERT, or through `retizero models convert`",
-        ("retizero/config.json", "retizero/RetiZero.pth", "RetiZero.pth"),
-    ),
-    _Known(
-        "flair",
-        "FLAIR (Medical Image Analysis 2025): ResNet-50 + BioClinicalBERT for fundus photographs",
-        "see the model page",
-        "github.com/jusiro/FLAIR",
-        (f"flair/{CONFIG}",),
-    ),
-    _Known(
-        "biomedclip",
-        "BiomedCLIP: ViT-B/16 + PubMedBERT on figures of biomedical articles",
-        "MIT",
-        "huggingface.co/microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
-        (f"biomedclip/{CONFIG}",),
-    ),
-    _Known(
-        "open-clip",
-        "Any open_clip model folder, given as a path",
-        "that of the model",
-        "a folder written by this project, given as local-dir:PATH",
-        (),
-    ),
-)
-
-
 def known_models() -> tuple[ModelInfo, ...]:
     """List known models, present or not."""
     return tuple(
-        ModelInfo(known.id, known.title, known.licence, known.source, path is not None, path)
-        for known in _KNOWN
+        ModelInfo(id, known["title"], known["licence"], known["source"], path is not None, path)
+        for id, known in _known().items()
         for path in [_find(known)]
     )
 
@@ -100,10 +57,10 @@ def known_models() -> tuple[ModelInfo, ...]:
 def load_model(
     id_or_path: str | Path = "retizero-mini", device: str = "auto", exact: bool = False
 ) -> DualEncoder:
-    """Load a model by id, folder path, or ``local-dir:PATH``.
+    """Load a model by id, ``hf-hub:OWNER/NAME``, folder path, or ``local-dir:PATH``. Nothing is fetched.
 
     Args:
-        id_or_path: An id of ``known_models`` or a folder.
+        id_or_path: An id of ``known_models``, a Hugging Face id whose files are here, a folder or a file.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         exact: Keep float32 weights even where the device computes in bfloat16: to train from them.
 
@@ -112,18 +69,22 @@ def load_model(
     """
     text = str(id_or_path)
     chosen = choose_device(device)
-    known = next((each for each in _KNOWN if each.id == text), None)
-    if known is not None:
+    if (known := _known().get(text)) is not None:
         path = _find(known)
         if path is None:
+            raise ModelError(f"The model {text} is not on this machine; to have it, {known['get']}.")
+        return _read(path, chosen, exact, _recipe(text, known))
+    if text.startswith(_HUB):
+        name = text.removeprefix(_HUB)
+        path = _on_hub(name)
+        if path is None:
             raise ModelError(
-                f"The model {known.id} is not on this machine; get it from {known.source} "
-                "and put it in a folder that RETIZERO_MODELS_DIR names."
+                f"The model {text} is not on this machine; to have it, run `retizero models pull {name}`."
             )
-        return _read(path, chosen, exact)
+        return _read(path, chosen, exact, Recipe(id=text, title=f"open_clip model {name}"))
     path = Path(text.removeprefix(_LOCAL)).expanduser()
     if not path.exists():
-        ids = ", ".join(each.id for each in _KNOWN)
+        ids = ", ".join(_known())
         raise ModelError(f"There is no model {text!r}: it is neither a folder nor one of {ids}.")
     return _read(path, chosen, exact)
 
@@ -145,21 +106,58 @@ def choose_device(device: str) -> torch.device:
     return torch.device(device)
 
 
-def _find(known: _Known) -> Path | None:
-    extra = os.environ.get("RETIZERO_MODELS_DIR")
-    for folder in [*([Path(extra).expanduser()] if extra else []), _EMBEDDED]:
-        for name in known.files:
-            if (folder / name).is_file():
-                path = folder / name
-                return path if path.suffix == ".pth" else path.parent
-    return None
+@cache
+def _known() -> dict[str, dict[str, Any]]:
+    text = Path(__file__).with_name("known_models.yaml").read_text(encoding="utf-8")
+    return cast(dict[str, dict[str, Any]], yaml.safe_load(text))
 
 
-def _read(path: Path, device: torch.device, exact: bool) -> DualEncoder:
-    if path.is_dir() and (path / CONFIG).is_file():
-        return read_open_clip_folder(path, device)
-    if path.is_dir() and is_retizero_folder(path):
-        return read_retizero_folder(path, device, exact)
+def _recipe(id: str, known: dict[str, Any]) -> Recipe:
+    told = {key: known[key] for key in ("template", "trained_on") if key in known}
+    return Recipe(id=id, title=known["title"], licence=known["licence"], **told)
+
+
+def _model_folders() -> Iterator[Path]:
+    if extra := os.environ.get("RETIZERO_MODELS_DIR"):
+        yield Path(extra).expanduser()
+    yield _EMBEDDED
+
+
+def _find(known: dict[str, Any]) -> Path | None:
+    for folder in _model_folders():
+        for name in known["files"]:
+            path = folder / name
+            if path.is_file():
+                return path.parent if path.suffix == ".json" else path
+    return _on_hub(known["hub"]) if "hub" in known else None
+
+
+def _on_hub(name: str) -> Path | None:
+    """The folder of a Hugging Face id: where ``models pull`` puts it, or the snapshot in the cache."""
+    for folder in _model_folders():
+        if (folder / name.rpartition("/")[2] / CONFIG).is_file():
+            return folder / name.rpartition("/")[2]
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        cached = try_to_load_from_cache(name, CONFIG)
+    except HFValidationError as error:
+        raise ModelError(f"{name!r} is no Hugging Face id; it has the form OWNER/NAME.") from error
+    return Path(cached).parent if isinstance(cached, str) else None
+
+
+def _read(path: Path, device: torch.device, exact: bool, recipe: Recipe | None = None) -> DualEncoder:
+    if path.is_dir():
+        if (path / CONFIG).is_file():
+            ours = (path / IDENTITY).is_file()
+            return read_open_clip_folder(path, device) if ours else read_open_clip_model(path, device, recipe)
+        if is_retizero_folder(path):
+            return read_retizero_folder(path, device, exact)
+    if (flair := find_flair(path)) is not None:
+        return read_flair(flair, device)
     if path.is_file():
         return read_release_file(path, device, exact)
-    raise ModelError(f"{path} is not a model folder: it has neither {CONFIG} nor a RetiZero config.json.")
+    raise ModelError(
+        f"{path} is not a model folder: it has neither {CONFIG} nor a RetiZero config.json nor FLAIR's file."
+    )

@@ -149,12 +149,12 @@ def fill_strictly(
 
     Raises:
         CheckpointMismatch: Anything is missing, unexpected or of another shape.
-        ModelError: An entry is no floating-point tensor.
+        ModelError: An entry is no tensor of such numbers.
     """
     own = network.state_dict()
     wanted = {name_in_file(name): name for name in own}
     common = wanted.keys() & stored.keys()
-    strange = sorted(name for name in common if not _is_weight(stored[name]))
+    strange = sorted(name for name in common if not _is_like(stored[name], own[wanted[name]]))
     if strange:
         raise ModelError(f"{path.name} holds something other than numbers under {', '.join(strange[:6])}.")
     shapes = [
@@ -182,8 +182,8 @@ def at_image_size(network: RetiZero, size: int) -> RetiZero:
     return resized
 
 
-def _is_weight(value: object) -> bool:
-    return isinstance(value, Tensor) and value.is_floating_point()
+def _is_like(value: object, own: Tensor) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point() == own.is_floating_point()
 
 
 def _renamed(name: str, pairs: Iterable[tuple[str, str]]) -> str:

@@ -220,9 +220,8 @@ class Engine:
         chosen = method_for(self.model, method)
         asked = None if label is None else one_label(label)
         text = self.label_embeddings(asked)[0] if asked else self.embed_text([cast(str, prompt)])[0]
-        direction = text if among is None else text - self.label_embeddings(among).mean(axis=0)
         pixels = self.model.preprocess(image)
-        grid = evidence_grid(self.model, pixels, direction, chosen)
+        grid = self.evidence(pixels, text, among, chosen)
         return Evidence(
             map=self.model.preprocess.lay_over(grid, image),
             id=asked.ids[0] if asked else "",
@@ -232,6 +231,17 @@ class Engine:
             similarity=float(self._encode(pixels[None])[0] @ text),
             model=self.identity,
         )
+
+    def evidence(
+        self,
+        pixels: NDArray[np.float32],
+        text: NDArray[np.float32],
+        among: LabelSet | None = None,
+        method: Method = "auto",
+    ) -> NDArray[np.float32]:
+        """The grid behind ``explain``: pixels (3, S, S) and a text embedding (D,) to (G, G) in 0..1."""
+        direction = text if among is None else text - self.label_embeddings(among).mean(axis=0)
+        return evidence_grid(self.model, pixels, direction, method_for(self.model, method))
 
     def search(self, image: NDArray[np.uint8], gallery: Gallery, top_k: int = 5) -> tuple[Neighbour, ...]:
         """Nearest photographs of a gallery that this model embedded, whatever the gate says.

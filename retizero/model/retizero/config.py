@@ -13,7 +13,7 @@ from retizero.model.errors import ModelError
 Pooling = Literal["padding-independent", "official"]
 
 # Bio_ClinicalBERT: BERT-base with the cased vocabulary of 28,996 pieces.
-_BIO_CLINICAL_BERT: dict[str, Any] = {
+BIO_CLINICAL_BERT: dict[str, Any] = {
     "vocab_size": 28996,
     "hidden_size": 768,
     "num_hidden_layers": 12,
@@ -76,15 +76,15 @@ class RetiZeroConfig:
     """
 
     vit: ImageTowerConfig = field(default_factory=ImageTowerConfig)
-    bert: Mapping[str, Any] = field(default_factory=lambda: dict(_BIO_CLINICAL_BERT))
+    bert: Mapping[str, Any] = field(default_factory=lambda: dict(BIO_CLINICAL_BERT))
     embed_dim: int = 512
     context_length: int = 77
     pooling: Pooling = "padding-independent"
 
     def __post_init__(self) -> None:
-        if missing := [name for name in _BIO_CLINICAL_BERT if name not in self.bert]:
+        if missing := [name for name in BIO_CLINICAL_BERT if name not in self.bert]:
             raise ModelError(f"The model config lacks bert.{', bert.'.join(missing)}.")
-        _require_counts({name: self.bert[name] for name in _BIO_CLINICAL_BERT}, "bert")
+        _require_counts({name: self.bert[name] for name in BIO_CLINICAL_BERT}, "bert")
         _require_counts({"embed_dim": self.embed_dim, "context_length": self.context_length}, "")
         if self.bert["hidden_size"] % self.bert["num_attention_heads"]:
             raise ModelError("bert.hidden_size is not a multiple of bert.num_attention_heads.")

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from retizero.model.dual_encoder import DualEncoder
 from retizero.model.errors import ModelError
-from retizero.model.retizero.encoder import RetiZeroEncoder
 
 MAX_COSINE = (
     0.999  # two different prompts above this: the text side is broken, e.g. weights that were never loaded
@@ -26,7 +26,7 @@ def require_finite(network: nn.Module, name: str) -> None:
             raise ModelError(f"The weights of {name} are damaged: {key} holds numbers that are not finite.")
 
 
-def check_encoder(encoder: RetiZeroEncoder, has_text: bool) -> None:
+def check_encoder(encoder: DualEncoder, has_text: bool) -> None:
     """Embed one picture and two prompts.
 
     Args:

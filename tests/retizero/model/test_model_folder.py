@@ -120,7 +120,7 @@ def test_the_embedded_model_is_present_and_absent_ones_say_how_to_get_them(monke
     known = {model.id: model for model in known_models()}
     assert known["retizero-mini"].present
     assert all(model.licence and model.source for model in known.values())
-    with pytest.raises(ModelError, match=r"not on this machine; get it from .*LooKing9218"):
+    with pytest.raises(ModelError, match=r"not on this machine; to have it, .*LooKing9218"):
         load_model("retizero")
     with pytest.raises(ModelError, match="neither a folder nor one of retizero-mini"):
         load_model("no-such-model")

@@ -32,7 +32,7 @@ def content(words: Language, rooms: Rooms) -> None:
     headers = [words(f"about.{k}") for k in ("model", "licence", "source", "state")]
     gr.HTML(html_table(words("about.known"), headers, known))
     folder = next((m.path for m in known_models() if m.id == identity.id), None)
-    card = folder / "README.md" if folder else None
+    card = folder / "README.md" if folder and folder.is_dir() else None
     if card is not None and card.is_file():
         with gr.Accordion(words("about.card"), open=False):
             gr.Markdown(card.read_text(encoding="utf-8"), elem_classes="rz-card-text")
