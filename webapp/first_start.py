@@ -17,6 +17,7 @@ from retizero.knowledge import label_set, load_catalogue
 from retizero.retrieval import Gallery, GalleryError, Record
 from retizero.retrieval.embedding import embed_rows
 from retizero.serving import Engine
+from webapp.models import Models
 from webapp.rooms import Rooms
 from webapp.settings import Settings
 
@@ -50,6 +51,7 @@ def prepare(settings: Settings) -> Rooms:
         examples=tuple(row.image for row in examples.rows),
         database=database,
         settings=settings,
+        models=Models(engine, settings.device),
     )
 
 

@@ -1,11 +1,13 @@
 """What the pages work with, gathered once at start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from reader_study.database import Database
 from retizero.retrieval import Gallery
 from retizero.serving import Engine
+from webapp.models import Models
 from webapp.settings import Settings
 
 
@@ -19,3 +21,8 @@ class Rooms:
     examples: tuple[Path, ...]
     database: Database
     settings: Settings
+    models: Models
+
+    def with_model(self, id: str | None) -> Self:
+        """The same rooms with the engine of a model that is here; raises as ``Models.engine``."""
+        return replace(self, engine=self.models.engine(id))

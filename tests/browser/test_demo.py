@@ -102,3 +102,33 @@ def test_the_public_endpoints_answer_a_gradio_client(server, photograph, tmp_pat
     assert set(client.predict(handle_file(text), "demo14", 5, api_name="/classify")) == {"error"}
     names = set(client.view_api(return_format="dict")["named_endpoints"])
     assert names == {"/classify", "/search"}
+
+
+def test_a_visitor_sees_what_speaks_for_a_diagnosis_over_the_photograph(
+    page, server, photograph, screenshots
+):
+    page.goto(server.url)
+    upload(page, photograph)
+    expect(page.locator("#rz-ranking tbody tr")).to_have_count(5)
+    page.get_by_role("tab", name="Evidence").click()
+    asked = page.locator("#rz-explained input")
+    expect(asked).not_to_have_value("")
+    page.get_by_role("button", name="Show the evidence").click()
+    picture = page.get_by_role(
+        "img", name=re.compile("^Evidence for .* strongest in the .* of the photograph")
+    )
+    expect(picture).to_be_visible()
+    below, above = picture.locator("img").nth(0).bounding_box(), picture.locator("img").nth(1).bounding_box()
+    assert above == pytest.approx(below, abs=1)
+    layer = picture.locator(".rz-evidence-layer")
+    assert float(layer.evaluate("image => getComputedStyle(image).opacity")) == pytest.approx(0.6)
+    opacity = page.get_by_role("spinbutton", name=re.compile("Opacity"))
+    opacity.fill("20")
+    opacity.press("Enter")
+    expect(layer).to_have_css("opacity", "0.2")
+    expect(page.locator("#rz-evidence")).to_contain_text("not where disease is")
+    first = picture.locator("img").nth(1).get_attribute("src")
+    asked.click()
+    page.get_by_role("option").last.click()
+    expect(picture.locator("img").nth(1)).not_to_have_attribute("src", first)
+    page.screenshot(path=screenshots / "evidence-1280.png", full_page=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ OUTLINE = 0.5  # of the largest evidence
 _COLOURS = cv2.COLORMAP_VIRIDIS
 
 
-def colours(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+def colours(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Colour of each value in 0..1: (...) to (..., 3) uint8 RGB."""
     levels = np.asarray(np.clip(values, 0, 1) * 255 + 0.5, np.uint8)
     painted = cv2.applyColorMap(levels.reshape(-1, 1), _COLOURS)[:, 0, ::-1]

@@ -53,10 +53,17 @@ def read_photograph(path: str | None, words: Language) -> Image:
 
 
 def rank(
-    rooms: Rooms, words: Language, path: str | None, chosen: str, typed: str, top_k: int
+    rooms: Rooms,
+    words: Language,
+    path: str | None,
+    chosen: str,
+    typed: str,
+    top_k: int,
+    model: str | None = None,
 ) -> tuple[go.Figure | None, str, str]:
-    """Return figure, statements (HTML) and table (HTML) of a zero-shot ranking."""
+    """Return figure, statements (HTML) and table (HTML) of a zero-shot ranking by one of the models here."""
     try:
+        rooms = rooms.with_model(model)
         labels = candidates(chosen, typed, words)
         result = rooms.engine.classify(read_photograph(path, words), labels, top_k=int(top_k))
     except ValueError as error:
@@ -76,10 +83,13 @@ def rank(
 
 
 def similar(
-    rooms: Rooms, words: Language, path: str | None, top_k: int
+    rooms: Rooms, words: Language, path: str | None, top_k: int, model: str | None = None
 ) -> tuple[list[tuple[Image, str]], str, str]:
     """Return the nearest gallery cases as (image, caption), statements (HTML) and table (HTML)."""
     try:
+        rooms = rooms.with_model(model)
+        if rooms.engine.identity != rooms.models.default.identity:
+            raise BadRequest(words("demo.other_gallery", made_by=rooms.models.default.identity.id))
         photograph = read_photograph(path, words)
         _, embedding = rooms.engine.examine(photograph)
         if embedding is None:

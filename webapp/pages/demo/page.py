@@ -10,7 +10,7 @@ from retizero.data import crop_to_field, read_image
 from retizero.knowledge import label_set, label_sets
 from webapp.language import Language
 from webapp.pages import few_shot
-from webapp.pages.demo import about, answers
+from webapp.pages.demo import about, answers, evidence, picker
 from webapp.rooms import Rooms
 from webapp.shell import notice, top_bar
 from webapp.tables import statement
@@ -39,7 +39,10 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
                     value=_thumbnails(rooms, words), label=words("demo.examples"), columns=4, height="auto",
                     allow_preview=False, format="png", buttons=[], elem_id="rz-examples",
                 )  # fmt: skip
-            with gr.Column(scale=6, min_width=320), gr.Tabs():
+            with gr.Column(scale=6, min_width=320):
+                model, who = picker.picker(words, rooms)
+                tabs = gr.Tabs()
+            with tabs:
                 with gr.Tab(words("demo.zero_shot"), id="zero-shot"):
                     with gr.Row():
                         labels = gr.Dropdown(
@@ -55,6 +58,8 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
                     said = gr.HTML(statement(words("demo.waiting"), "quiet"), elem_id="rz-said")
                     figure = gr.Plot(show_label=False, container=False, elem_id="rz-figure")
                     table = gr.HTML(elem_id="rz-ranking")
+                with gr.Tab(words("evidence.tab"), id="evidence"):
+                    offered, offer_from, offer_to = evidence.tab(words, rooms, [path, labels, typed], model)
                 with gr.Tab(words("demo.retrieval"), id="retrieval"):
                     with gr.Row():
                         neighbours = gr.Slider(3, 12, value=6, step=1, label=words("demo.neighbours_k"))
@@ -68,7 +73,7 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
                 with gr.Tab(words("few_shot.tab"), id="few-shot"):
                     teach, taught, learnt = few_shot.tab(words, rooms, blocks, path)
                 with gr.Tab(words("demo.about"), id="about"):
-                    about.content(words, rooms)
+                    facts = about.content(words, rooms)
         gr.HTML(notice(words))
 
         def choose(uploaded: str | None) -> tuple[Any, str | None, str]:
@@ -85,20 +90,24 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
             example = rooms.examples[int(event.index)]
             return crop_to_field(read_image(example)), str(example), ""
 
-        def ranked(p: str | None, chosen: str, own: str, k: int) -> tuple[Any, str, str]:
+        def ranked(p: str | None, chosen: str, own: str, k: int, id: str) -> tuple[Any, str, str]:
             if p is None:
                 return None, statement(words("demo.waiting"), "quiet"), ""
-            return answers.rank(rooms, words, p, chosen, own, k)
+            return answers.rank(rooms, words, p, chosen, own, k, id)
 
-        def asked(p: str | None, chosen: str, own: str, k: int) -> tuple[Any, str, str]:
-            return answers.rank(rooms, words, p, chosen, own, k)
+        def asked(p: str | None, chosen: str, own: str, k: int, id: str) -> tuple[Any, str, str]:
+            return answers.rank(rooms, words, p, chosen, own, k, id)
 
-        def similar(p: str | None, k: int) -> tuple[Any, str, str]:
+        def similar(p: str | None, k: int, id: str) -> tuple[Any, str, str]:
             if p is None:
                 return [], statement(words("demo.waiting_cases"), "quiet"), ""
-            return answers.similar(rooms, words, p, k)
+            return answers.similar(rooms, words, p, k, id)
 
-        question, answer = [path, labels, typed, top_k], [figure, said, table]
+        def searched(p: str | None, k: int, id: str) -> tuple[Any, str, str]:
+            return answers.similar(rooms, words, p, k, id)
+
+        question, answer = [path, labels, typed, top_k, model], [figure, said, table]
+        search_for = [path, neighbours, model]
         cases = [found, found_said, found_table]
         closed: dict[str, Any] = {"api_visibility": "private"}
         chosen = [preview, path, problem]
@@ -106,12 +115,19 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
             file.change(choose, file, chosen, **closed),
             examples.select(pick, None, chosen, **closed),
         ):
-            event.then(ranked, question, answer, **closed).then(similar, [path, neighbours], cases, **closed)
+            answered = event.then(ranked, question, answer, **closed)
             event.then(teach, taught, learnt, **closed)
-        run.click(asked, question, answer, **closed)
-        typed.submit(lambda: answers.OWN_LIST, None, labels, **closed).then(asked, question, answer, **closed)
-        gr.on([labels.input, top_k.release], ranked, question, answer, **closed)
-        search.click(lambda p, k: answers.similar(rooms, words, p, k), [path, neighbours], cases, **closed)
+            answered.then(similar, search_for, cases, **closed).then(offered, offer_from, offer_to, **closed)
+        picked = model.input(lambda id: picker.describe(words, rooms, id), model, [who, facts], **closed)
+        picked = picked.then(ranked, question, answer, **closed).then(similar, search_for, cases, **closed)
+        picked.then(offered, offer_from, offer_to, **closed)
+        run.click(asked, question, answer, **closed).then(offered, offer_from, offer_to, **closed)
+        own_list = typed.submit(lambda: answers.OWN_LIST, None, labels, **closed)
+        own_list = own_list.then(asked, question, answer, **closed)
+        changed = gr.on([labels.input, top_k.release], ranked, question, answer, **closed)
+        for event in (own_list, changed):
+            event.then(offered, offer_from, offer_to, **closed)
+        search.click(searched, search_for, cases, **closed)
         _public_endpoints(words, rooms)
     return blocks
 
