@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -76,4 +75,4 @@ def patches(tokens: Tensor) -> Tensor:
     # Towers have up to a few tokens of their own (class, registers); a grid of other shape would leave more.
     if leading > 8:
         raise ModelError("The patches of this image tower make no square grid; it has no evidence map.")
-    return cast(Any, tokens)[:, leading:].reshape(len(tokens), side, side)
+    return tokens[:, leading:].reshape(len(tokens), side, side)
