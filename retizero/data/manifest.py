@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,29 +91,42 @@ def read_manifest(path: str | Path, labels_required: bool = True) -> Manifest:
     """
     path = Path(path)
     folder = path.resolve().parent
+    _, table = manifest_table(path, ("image", *(("label",) if labels_required else ())))
+    rows: list[ManifestRow] = []
+    problems: list[str] = []
+    for line, values in table:
+        row = _row(folder, line, values, labels_required)
+        if isinstance(row, str):
+            problems.append(row)
+        else:
+            rows.append(row)
+    return Manifest(path, tuple(rows), tuple(problems))
+
+
+def manifest_table(
+    path: Path, required: Sequence[str] = ("image",)
+) -> tuple[tuple[str, ...], tuple[tuple[int, dict[str, str]], ...]]:
+    """Read a manifest's columns, in lower case, and its rows with the numbers that a spreadsheet shows.
+
+    Raises:
+        ManifestError: The file cannot be read, has no rows, or lacks a required column.
+    """
     reader = csv.DictReader(io.StringIO(_text(path), newline=""), restkey="", restval="")
     try:
         columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-        for column in ("image", *(("label",) if labels_required else ())):
+        for column in required:
             if column not in columns:
                 raise ManifestError(f"{path} has no column {column!r}; it has {_listed(columns)}.")
         for column in set(columns) & {"image", "label", "labels_all", "group", "source", "split"}:
             if columns.count(column) > 1:
                 raise ManifestError(f"{path} has the column {column!r} twice.")
         reader.fieldnames = columns
-        rows: list[ManifestRow] = []
-        problems: list[str] = []
-        for line, values in _numbered(reader):
-            row = _row(folder, line, values, labels_required)
-            if isinstance(row, str):
-                problems.append(row)
-            else:
-                rows.append(row)
+        rows = tuple(_numbered(reader))
     except csv.Error as error:
         raise ManifestError(f"{path} is not a CSV file that can be read ({error}).") from error
-    if not rows and not problems:
+    if not rows:
         raise ManifestError(f"{path} has no rows below its header.")
-    return Manifest(path, tuple(rows), tuple(problems))
+    return tuple(columns), rows
 
 
 def _text(path: Path) -> str:
@@ -142,13 +155,13 @@ def _row(folder: Path, number: int, values: dict[str, str], labels_required: boo
     name = values.get("image", "")
     if not name:
         return f"Row {number}: the image column is empty."
-    image = _locate(folder, name)
+    image = locate_image(folder, name)
     if image is None:
         return f"Row {number}: {name} does not exist."
-    labels = _split(values.get("label", ""))
+    labels = split_labels(values.get("label", ""))
     if not labels and labels_required:
         return f"Row {number}: the label column is empty."
-    every = tuple(dict.fromkeys([*labels, *_split(values.get("labels_all", ""))]))
+    every = tuple(dict.fromkeys([*labels, *split_labels(values.get("labels_all", ""))]))
     return ManifestRow(
         image=image,
         name=name,
@@ -162,7 +175,8 @@ def _row(folder: Path, number: int, values: dict[str, str], labels_required: boo
     )
 
 
-def _locate(folder: Path, name: str) -> Path | None:
+def locate_image(folder: Path, name: str) -> Path | None:
+    """Return where a photograph of a manifest in ``folder`` lies, or None; back slashes are understood."""
     for candidate in dict.fromkeys((name, name.replace("\\", "/"))):
         try:
             path = folder / candidate
@@ -173,7 +187,8 @@ def _locate(folder: Path, name: str) -> Path | None:
     return None
 
 
-def _split(text: str) -> tuple[str, ...]:
+def split_labels(text: str) -> tuple[str, ...]:
+    """Return the labels of a cell, ``;`` between them."""
     return tuple(part.strip() for part in text.split(SEPARATOR) if part.strip())
 
 

@@ -41,7 +41,19 @@ def calibrate(
         split: What the rows are, in a word.
     """
     engine = Engine.load(str(folder), device="cpu")
-    logits = engine.logits(embed_rows(engine, rows), labels)
+    return calibrate_embeddings(folder, engine, embed_rows(engine, rows), primary, labels, split)
+
+
+def calibrate_embeddings(
+    folder: Path,
+    engine: Engine,
+    embeddings: NDArray[np.float32],
+    primary: NDArray[np.int64],
+    labels: LabelSet,
+    split: str,
+) -> ModelIdentity:
+    """Calibrate the model in a folder, loaded as ``engine``, on embeddings (N, D) of held-out photographs."""
+    logits = engine.logits(embeddings, labels)
     temperature = fit_temperature(logits, primary)
     threshold = conformal_threshold(softmax(logits, temperature), primary, COVERAGE)
     identity = replace(
@@ -52,7 +64,7 @@ def calibrate(
             "method": "split conformal, score 1 - p(true label), most probable label always included",
             "coverage": COVERAGE,
             "threshold": threshold,
-            "n": len(rows),
+            "n": len(embeddings),
             "split": split,
             "candidates": list(labels.ids),
         },

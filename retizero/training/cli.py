@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,8 +20,11 @@ def train() -> None:
 def pretrain(
     config: Annotated[Path, typer.Option(help="YAML file with the settings of the run.")],
     manifest: Annotated[
-        Path, typer.Option(help="CSV with image, label, split and optionally labels_all, group.")
-    ],
+        Path | None,
+        typer.Option(
+            help="CSV with image and caption (or text) or label, and optionally labels_all, group, split."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Model folder, instead of the one in the configuration.")
     ] = None,
@@ -30,20 +32,75 @@ def pretrain(
         bool,
         typer.Option("--resume", help="Go on where a killed run of the same configuration was last saved."),
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Stop when a row of the manifest cannot be used; else the rest trains."
+        ),
+    ] = False,
+    init: Annotated[
+        str | None,
+        typer.Option(help="Where the image tower starts: random, or mae with the checkpoint towers.mae."),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Train image and text towers to meet, calibrate, and write a model folder."""
-    from retizero.training.config import read_config
-    from retizero.training.pretrain import pretrain as run
+    """Train image and text towers to meet, calibrate, and write a model folder.
 
-    settings = read_config(config)
-    if out is not None:
-        settings = replace(settings, out=str(out))
-    identity, history = run(settings, manifest, resume)
+    A configuration with ``recipe: pairs`` trains both towers end to end on image-text pairs, also under
+    torchrun. One without trains on activations of frozen image stages, kept on disk, which two CPU cores can
+    do.
+    """
+    from retizero.training.recipes import pretrain_by_config
+
+    made = pretrain_by_config(config, manifest, out, resume, strict, init)
+    if made.silent:
+        return
     if json_output:
-        print(json.dumps({"model": identity.to_dict(), "history": history, "config": asdict(settings)}))
+        print(
+            json.dumps({"model": made.identity.to_dict(), "history": made.history, "config": made.settings})
+        )
     else:
-        typer.echo(f"{settings.out}: {identity.fingerprint}")
+        typer.echo(f"{made.out}: {made.identity.fingerprint}")
+
+
+@app.command()
+def mae(
+    config: Annotated[Path, typer.Option(help="YAML file with the settings of the run.")],
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV with image and optionally split; labels are not read.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Checkpoint file, instead of the one in the configuration.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on where a killed run of the same configuration was last saved."),
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Stop when a row of the manifest cannot be used; else the rest trains."
+        ),
+    ] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Train an image tower on photographs alone, painting masked patches; pretrain starts from the result."""
+    from retizero.training.mae.pretrain import pretrain_mae
+    from retizero.training.mae.recipe import MaeRecipe
+    from retizero.training.running.settings import read_yaml
+
+    recipe = MaeRecipe.from_dict(read_yaml(config), str(config))
+    if out is not None:
+        recipe = recipe.model_copy(update={"out": out})
+    history = pretrain_mae(recipe, manifest, resume, strict)
+    if history is None:
+        return
+    if json_output:
+        print(
+            json.dumps({"out": str(recipe.out), "history": history, "config": recipe.model_dump(mode="json")})
+        )
+    else:
+        typer.echo(str(recipe.out))
 
 
 Config = Annotated[Path, typer.Option(help="YAML file with the settings of the run.")]

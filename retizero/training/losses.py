@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, softplus
+from torch.nn.functional import cross_entropy, logsigmoid, softplus
+from torch.utils.checkpoint import checkpoint
 
 
 def clip_loss(logits_per_text: Tensor, positives: Tensor | None = None) -> Tensor:
@@ -40,21 +41,41 @@ def soft_cross_entropy(logits: Tensor, weight: Tensor) -> Tensor:
     return (losses * counted).sum() / counted.sum().clamp_min(1)
 
 
-def evidential_terms(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def evidential_terms(logits: Tensor, target: Tensor, chunk: int | None = None) -> tuple[Tensor, Tensor]:
     """Fit and divergence of a Dirichlet with evidence softplus(logits) (method.md; Sensoy et al. 2018).
 
     Args:
         logits: (N, K).
-        target: (N,) index of the right column.
+        target: (N,) index of the right column, or (N, K) of 0 and 1 where several are right: then the fit is
+            the mean over the right ones, and the divergence leaves all of them out.
+        chunk: Rows computed at once. The intermediate results of a chunk, eight times the size of its logits,
+            are dropped and computed again for the gradient. None computes all rows at once and keeps them.
 
     Returns:
         ``mean psi(S) - psi(alpha_target)`` and ``mean KL(Dir(alpha~) || Dir(1))``, scalars.
     """
+    if chunk is None or chunk >= len(logits):
+        fit, divergence = _evidential_rows(logits, target)
+        return fit.mean(), divergence.mean()
+    parts = [
+        checkpoint(_evidential_rows, rows, right, use_reentrant=False)
+        for rows, right in zip(logits.split(chunk), target.split(chunk), strict=True)
+    ]
+    return torch.cat([fit for fit, _ in parts]).mean(), torch.cat([kl for _, kl in parts]).mean()
+
+
+def _evidential_rows(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Fit and divergence of each row, (N,) and (N,)."""
     alpha = softplus(_wide(logits)) + 1
     strength = alpha.sum(dim=1)
-    right = alpha.gather(1, target[:, None]).squeeze(1)
-    fit = (torch.digamma(strength) - torch.digamma(right)).mean()
-    wrong = alpha.scatter(1, target[:, None], 1.0)  # (alpha - 1)(1 - y) + 1
+    if target.ndim == 1:
+        right = torch.digamma(alpha.gather(1, target[:, None]).squeeze(1))
+        wrong = alpha.scatter(1, target[:, None], 1.0)  # (alpha - 1)(1 - y) + 1
+    else:
+        weight = target.to(alpha.dtype)
+        right = (weight * torch.digamma(alpha)).sum(dim=1) / weight.sum(dim=1)
+        wrong = torch.where(target > 0, 1.0, alpha)
+    fit = torch.digamma(strength) - right
     total = wrong.sum(dim=1)
     classes = torch.tensor(float(alpha.shape[1]), dtype=alpha.dtype, device=alpha.device)
     divergence = (
@@ -63,7 +84,7 @@ def evidential_terms(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         - torch.lgamma(classes)
         + ((wrong - 1) * (torch.digamma(wrong) - torch.digamma(total)[:, None])).sum(dim=1)
     )
-    return fit, divergence.mean()
+    return fit, divergence
 
 
 def evidential_loss(logits_per_text: Tensor, epoch: int, ramp: int = 15) -> Tensor:
@@ -81,6 +102,21 @@ def evidential_loss(logits_per_text: Tensor, epoch: int, ramp: int = 15) -> Tens
         fit, divergence = evidential_terms(logits, target)
         loss = loss + fit + weight * divergence
     return loss
+
+
+def siglip_loss(logits: Tensor, positives: Tensor) -> Tensor:
+    """Pairwise sigmoid loss (Zhai et al. 2023): every image and text is a yes or no of its own.
+
+    Args:
+        logits: (N, M), scale and bias applied.
+        positives: (N, M) of 0 and 1.
+
+    Returns:
+        Sum over all pairs, divided by N; scalar.
+    """
+    wide = _wide(logits)
+    sign = positives.to(wide.dtype) * 2 - 1
+    return -logsigmoid(sign * wide).sum() / len(wide)
 
 
 def retizero_loss(logits_per_text: Tensor, epoch: int, ramp: int = 15) -> Tensor:

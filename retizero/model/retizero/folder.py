@@ -52,13 +52,23 @@ def read_retizero_folder(folder: Path, device: torch.device, exact: bool = False
     Raises:
         ModelError: A file is missing, damaged or does not fit; the message names it.
     """
-    config, identity = _read_head(folder, DUAL_ENCODER)
-    network = RetiZero.without_weights(RetiZeroConfig.from_dict(config))
-    _fill(network, folder)
+    network, identity = read_network(folder)
     tokenizer = read_tokenizer(folder) if has_tokenizer(folder) else None
     encoder = serve(network, tokenizer, identity, device, exact)
     encoder.folder = folder
     return encoder
+
+
+def read_network(folder: Path) -> tuple[RetiZero, ModelIdentity]:
+    """Load the network of a model folder strictly, on the CPU in float32, LoRA not folded: to learn further.
+
+    Raises:
+        ModelError: A file is missing, damaged or does not fit; the message names it.
+    """
+    config, identity = _read_head(folder, DUAL_ENCODER)
+    network = RetiZero.without_weights(RetiZeroConfig.from_dict(config))
+    _fill(network, folder)
+    return network, identity
 
 
 def read_classifier_folder(folder: Path) -> tuple[RetiZeroClassifier, ModelIdentity]:

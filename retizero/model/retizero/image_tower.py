@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 import torch
+from timm.models import checkpoint_seq
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -46,6 +47,8 @@ class VisionTower(nn.Module):
         vit = self.vit
         pixels = pixels.to(vit.patch_embed.proj.weight.dtype)
         hidden = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(pixels))))
+        if vit.grad_checkpointing and torch.is_grad_enabled():
+            return cast(Tensor, checkpoint_seq(vit.blocks, hidden, use_reentrant=False))
         return cast(Tensor, vit.blocks(hidden))
 
     def features(self, pixels: Tensor) -> Tensor:

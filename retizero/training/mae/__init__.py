@@ -1,0 +1,1 @@
+"""Masked autoencoding: self-supervised pretraining of the image tower."""

@@ -1,0 +1,1 @@
+"""Pretraining from image-text pairs at any scale: sources, towers, losses, the run."""

@@ -1,0 +1,193 @@
+"""Settings of pretraining from image-text pairs, read from one YAML file with ``recipe: pairs``."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from retizero.data import Preprocess
+from retizero.training.augment import Augmentation
+from retizero.training.running.settings import Run, Settings
+
+
+class Pictures(Settings):
+    """Where photographs come from.
+
+    Attributes:
+        manifest: CSV; the command line may name another.
+        shards: WebDataset tar files instead, with wildcards or ``{0000..0034}``.
+        check: ``decode`` opens every photograph before training starts and reports those that cannot be read;
+            ``none`` reports them when they come up.
+    """
+
+    manifest: Path | None = None
+    shards: str | None = None
+    check: Literal["decode", "none"] = "decode"
+
+
+class PairData(Pictures):
+    """Where pairs come from and how photographs and captions are drawn.
+
+    Attributes:
+        template: Puts a label into words; ``{label}`` is where it goes.
+        captions: How the catalogue words a pair that has labels and no caption.
+        same: What makes two pairs say the same: their ``caption``, or their ``label`` where they have one.
+        draw: ``all`` takes every pair once per epoch; ``balanced`` draws rare labels more often, with weight
+            ``count ** -0.5``.
+    """
+
+    template: str = Field("A fundus photograph of {label}", pattern=r"\{label\}")
+    captions: Literal["template", "name", "findings", "descriptions", "ensemble"] = "template"
+    same: Literal["caption", "label"] = "caption"
+    draw: Literal["all", "balanced"] = "all"
+
+
+class Picture(Settings):
+    """Preprocessing, as it is saved with the model, and the views that training draws.
+
+    Attributes:
+        size: Side of the input square, pixels; None takes the tower's.
+        mean: Of channels in 0 to 1.
+        std: Of channels in 0 to 1.
+        crop: ``field`` cuts the square around the field of view; ``squash`` is the release's.
+        interpolation: ``bilinear`` or ``bicubic``.
+        augmentation: How far views differ; ``{}`` takes the defaults, null trains on plain photographs.
+    """
+
+    size: int | None = Field(None, ge=8)
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    crop: Literal["field", "squash"] = "field"
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    augmentation: Augmentation | None = Augmentation()
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _known(cls, values: object) -> object:
+        names = {each.name for each in fields(Augmentation)}
+        if isinstance(values, dict) and (unknown := sorted(set(values) - names)):
+            raise ValueError(f"there is no {unknown[0]}; it takes {', '.join(sorted(names))}")
+        return values
+
+    def preprocess(self, size: int) -> Preprocess:
+        """Return the preprocessing for a tower of this input size."""
+        return Preprocess(self.size or size, self.mean, self.std, self.crop, self.interpolation)
+
+
+class TowerSettings(Settings):
+    """Both towers.
+
+    Attributes:
+        architecture: ``retizero`` (ViT + BERT) or ``open_clip`` (any timm trunk + BERT).
+        folder: A model folder to go on from; then architecture, sizes and tokenizer are those of the folder.
+        init: ``random``, or ``mae`` for an image tower from ``mae``.
+        mae: Checkpoint of a masked autoencoder: RETFound's, or one of ``retizero train mae``.
+        bert: Folder of a BERT to start the text tower from (Bio_ClinicalBERT in the paper), with its
+            tokenizer.
+        tokenizer: Folder with ``tokenizer.json`` or ``vocab.txt``, where ``bert`` is not given.
+        vit: Sizes of RetiZero's image tower that differ from the published ones.
+        vision: open_clip's ``vision_cfg``.
+        bert_sizes: ``BertConfig`` values of the text tower that differ from BERT-base.
+        embed_dim: Length of the joint embedding.
+        context_length: Longest caption in tokens.
+        image: What learns of the image tower: ``lora`` (query and value of attention), ``full``, ``frozen``.
+        lora_rank: Rank of LoRA.
+        text: What learns of the text tower besides its projection: ``full`` or ``frozen``.
+    """
+
+    architecture: Literal["retizero", "open_clip"] = "retizero"
+    folder: Path | None = None
+    init: Literal["random", "mae"] = "random"
+    mae: Path | None = None
+    bert: Path | None = None
+    tokenizer: Path | None = None
+    vit: dict[str, Any] = Field(default_factory=dict)
+    vision: dict[str, Any] = Field(default_factory=dict)
+    bert_sizes: dict[str, Any] = Field(default_factory=dict)
+    embed_dim: int = Field(512, ge=1)
+    context_length: int = Field(77, ge=3)
+    image: Literal["lora", "full", "frozen"] = "lora"
+    lora_rank: int = Field(8, ge=1)
+    text: Literal["full", "frozen"] = "full"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.init == "mae" and self.mae is None:
+            raise ValueError(
+                "init mae needs mae: the checkpoint of a masked autoencoder, RETFound's or one of "
+                "retizero train mae"
+            )
+        if self.folder is None and self.bert is None and self.tokenizer is None:
+            raise ValueError("name one of folder, bert or tokenizer: captions need a tokenizer")
+        if self.architecture == "open_clip" and self.folder is None and not self.vision:
+            raise ValueError("architecture open_clip needs vision, open_clip's vision_cfg")
+        return self
+
+
+class PairLosses(Settings):
+    """How much each term counts.
+
+    Attributes:
+        clip: Contrastive cross entropy.
+        siglip: Pairwise sigmoid loss, instead or as well.
+        evidential: The paper's evidential term.
+        ramp_epochs: Epochs until the divergence in it has full weight.
+        positives: ``pairs`` takes every other caption of the batch as a negative, as in the paper; ``same``
+            does not where it says the same (``data.same``).
+        chunk: Rows of the evidential term computed at once; less needs less memory.
+    """
+
+    clip: float = Field(1.0, ge=0)
+    siglip: float = Field(0.0, ge=0)
+    evidential: float = Field(1.0, ge=0)
+    ramp_epochs: int = Field(15, ge=1)
+    positives: Literal["pairs", "same"] = "pairs"
+    chunk: int | None = Field(1024, ge=1)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.clip and not self.siglip:
+            raise ValueError("clip or siglip must count")
+        return self
+
+
+class Validation(Settings):
+    """How the best epoch is found.
+
+    Attributes:
+        protocol: ``zero-shot`` ranks a label set by text prompts and takes the mean of Top-1, Top-3, Top-5
+            and balanced accuracy; ``retrieval`` finds captions by photographs and takes the mean recall at 1,
+            5 and 10; ``none`` keeps the last epoch.
+        label_set: Candidates of ``zero-shot`` and of the calibration.
+        split: Rows of the manifest that validate; those of ``train`` train, or all rows where none says so.
+        patience: Epochs without improvement that end the run; None for no end.
+    """
+
+    protocol: Literal["zero-shot", "retrieval", "none"] = "zero-shot"
+    label_set: str = "fundus42"
+    split: str = "val"
+    patience: int | None = Field(None, ge=1)
+
+
+class PairRecipe(Run):
+    """Everything a run depends on besides its pairs."""
+
+    recipe: Literal["pairs"] = "pairs"
+    data: PairData = PairData()
+    picture: Picture = Picture()
+    towers: TowerSettings
+    loss: PairLosses = PairLosses()
+    validation: Validation = Validation()
+    trained_on: str = ""
+    licence: str = ""
+
+    def deciding(self) -> dict[str, Any]:
+        """Return the settings that decide the weights; a run resumes only with the same ones."""
+        values = super().deciding()
+        del values["trained_on"], values["licence"]
+        for name in ("manifest", "shards", "check"):
+            del values["data"][name]
+        return values

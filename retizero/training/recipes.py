@@ -1,0 +1,94 @@
+"""Which way of pretraining a configuration asks for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from retizero.model.identity import ModelIdentity
+from retizero.training.config import ConfigError, read_config
+from retizero.training.running.settings import read_yaml
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What came out of a pretraining run.
+
+    Attributes:
+        out: Model folder.
+        identity: Of the model.
+        history: One row of losses and scores per epoch.
+        settings: Of the run, plain values.
+        silent: Whether another process of the run tells the result.
+    """
+
+    out: Path
+    identity: ModelIdentity
+    history: list[dict[str, float]]
+    settings: dict[str, Any]
+    silent: bool = False
+
+
+def pretrain_by_config(
+    config: Path,
+    manifest: Path | None,
+    out: Path | None = None,
+    resume: bool = False,
+    strict: bool = False,
+    init: str | None = None,
+) -> Pretrained:
+    """Run the pretraining that a configuration file describes.
+
+    Args:
+        config: YAML file; ``recipe: pairs`` for image-text pairs end to end, no recipe for cached
+            activations.
+        manifest: Of the photographs.
+        out: Model folder instead of the configuration's.
+        resume: Go on from the last checkpoint.
+        strict: Stop when a row of the manifest cannot be used.
+        init: Where the image tower of a pairs recipe starts.
+
+    Raises:
+        ValueError: Something cannot be used; the message is one sentence.
+    """
+    values = read_yaml(config)
+    recipe = values.get("recipe")
+    if recipe is None:
+        return _on_activations(config, manifest, out, resume, strict, init)
+    if recipe != "pairs":
+        hint = "; use retizero train mae" if recipe == "mae" else ""
+        raise ConfigError(f"{config}: pretrain knows the recipe pairs, not {recipe!r}{hint}.")
+    from retizero.training.pairs.pretrain import pretrain_pairs
+    from retizero.training.pairs.recipe import PairRecipe
+
+    towers = values.get("towers")
+    if init is not None and isinstance(towers, dict):
+        values = {**values, "towers": {**towers, "init": init}}
+    if out is not None:
+        values = {**values, "out": str(out)}
+    settings = PairRecipe.from_dict(values, str(config))
+    identity, history = pretrain_pairs(settings, manifest, resume, strict)
+    silent = os.environ.get("RANK", "0") != "0"
+    return Pretrained(settings.out, identity, history, settings.model_dump(mode="json"), silent)
+
+
+def _on_activations(
+    config: Path, manifest: Path | None, out: Path | None, resume: bool, strict: bool, init: str | None
+) -> Pretrained:
+    from retizero.training.pretrain import pretrain
+
+    if manifest is None:
+        raise ConfigError(f"{config} trains on a manifest of labelled photographs: give --manifest.")
+    if init is not None:
+        raise ConfigError(f"--init is for configurations with recipe: pairs; {config} has none.")
+    settings = read_config(config)
+    if out is not None:
+        settings = replace(settings, out=str(out))
+    if strict:
+        from retizero.training.pairs.sources import require_all_usable
+
+        require_all_usable(manifest)
+    identity, history = pretrain(settings, manifest, resume)
+    return Pretrained(Path(settings.out), identity, history, settings.to_dict())
