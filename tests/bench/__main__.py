@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tests.bench import faults, few_shot, knowledge, retrieval, serving, statistics
+from tests.bench import faults, few_shot, knowledge, retrieval, serving, statistics, training
 
 OUT = Path("build/bench.json")
 ROOMS = {
@@ -22,6 +22,7 @@ ROOMS = {
     "retrieval": retrieval.SUITES,
     "serving": serving.SUITES,
     "statistics": statistics.SUITES,
+    "training": training.SUITES,
 }
 
 

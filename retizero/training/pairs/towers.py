@@ -97,7 +97,9 @@ class PairTowers(nn.Module):
         trunk, text = _trunks(self.network)
         if hasattr(trunk, "set_grad_checkpointing"):
             trunk.set_grad_checkpointing(True)
-        cast(Any, text).gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        bert = cast(Any, text)
+        recompute = getattr(bert, "activation_checkpointing_enable", None)  # its name today
+        (recompute or bert.gradient_checkpointing_enable)()
 
     @property
     def heads(self) -> set[str]:

@@ -90,8 +90,8 @@ def test_positions_are_sines_of_both_axes():
 
 
 def test_the_loss_falls_on_phantoms_and_the_encoder_becomes_an_image_tower(tmp_path):
-    phantom.write_dataset(tmp_path / "phantoms", 24, seed=5, size=48)
-    made = plan(tmp_path, epochs=8, batch=6, normalise_patches=False)
+    phantom.write_dataset(tmp_path / "phantoms", 10, seed=5, size=64)
+    made = plan(tmp_path, epochs=14, batch=4, normalise_patches=False)
     history = pretrain_mae(made, tmp_path / "phantoms/manifest.csv")
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
     tower = VisionTower(SIZES)

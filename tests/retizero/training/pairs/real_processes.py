@@ -37,6 +37,7 @@ def start_together(target: Callable[..., None], count: int, *arguments: object) 
     running = [start(_as_rank, rank, count, port, target, arguments) for rank in range(count)]
     for process in running:
         process.join(240)
+        process.kill()
     assert [process.exitcode for process in running] == [0] * count
 
 

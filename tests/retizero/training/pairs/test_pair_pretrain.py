@@ -33,7 +33,7 @@ def ran(folder, manifest, *more, **changes):
 
 def test_a_run_learns_colours_and_its_model_names_them(tmp_path, capsys):
     manifest = write_discs(tmp_path / "discs", 40)
-    changes = {"epochs": 6, "optimiser": {"learning_rate": 5e-3}, "validation": {"label_set": "common15"}}
+    changes = {"epochs": 6, "optimiser": {"learning_rate": 5e-3}}
     assert ran(tmp_path, manifest, "--json", **changes) == 0
     said = capsys.readouterr()
     made = json.loads(said.out)

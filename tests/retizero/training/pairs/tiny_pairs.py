@@ -27,7 +27,7 @@ BERT = {
 VIT = {name: value for name, value in CONFIG["vit"].items() if name != "lora_rank"}
 
 
-def write_discs(folder: Path, count: int = 24, size: int = 40) -> Path:
+def write_discs(folder: Path, count: int = 24, size: int = 64) -> Path:
     """Discs whose colour tells the diagnosis; every fifth validates."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
