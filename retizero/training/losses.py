@@ -59,7 +59,7 @@ def evidential_terms(logits: Tensor, target: Tensor, chunk: int | None = None) -
         return fit.mean(), divergence.mean()
     parts = [
         checkpoint(_evidential_rows, rows, right, use_reentrant=False)
-        for rows, right in zip(logits.split(chunk), target.split(chunk), strict=True)
+        for rows, right in zip(torch.split(logits, chunk), torch.split(target, chunk), strict=True)
     ]
     return torch.cat([fit for fit, _ in parts]).mean(), torch.cat([kl for _, kl in parts]).mean()
 

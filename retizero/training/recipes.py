@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,14 @@ def _on_activations(
     if out is not None:
         settings = replace(settings, out=str(out))
     if strict:
-        from retizero.training.pairs.sources import require_all_usable
+        from retizero.training.pairs.captions import Wording
+        from retizero.training.pairs.recipe import Pictures
+        from retizero.training.pairs.sources import read_pairs
 
-        require_all_usable(manifest)
+        read_pairs(Pictures(), Wording("name", "{label}"), manifest, strict=True, tell=_tell)
     identity, history = pretrain(settings, manifest, resume)
     return Pretrained(Path(settings.out), identity, history, settings.to_dict())
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

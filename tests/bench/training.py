@@ -1,8 +1,8 @@
 """Image-text pretraining against open_clip's own trainer: the same model, photographs, captions and machine.
 
-Theirs is ``open_clip_train.train.train_one_epoch`` with its CSV data set and its train transform, ours the loop behind
-``retizero train pretrain``. Both read the photographs from JPEG files, augment them as they do by default, and make the
-same number of steps of the same size with AdamW.
+Theirs is ``open_clip_train.train.train_one_epoch`` with its CSV data set and its train transform, ours the
+loop behind ``retizero train pretrain``. Both read the photographs from JPEG files, augment them as they do by
+default, and make the same number of steps of the same size with AdamW.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from retizero import phantom
 from retizero.training.pairs.batches import Batch, PairExamples, collated
+from retizero.training.pairs.captions import Wording
 from retizero.training.pairs.loss import PairLoss
 from retizero.training.pairs.manifest_pairs import pairs_of_manifest
-from retizero.training.pairs.captions import Wording
 from retizero.training.pairs.objective import PairObjective
 from retizero.training.pairs.recipe import PairRecipe
 from retizero.training.pairs.start import Start, starting_point
@@ -68,7 +68,7 @@ def against_open_clip() -> list[Row]:
 
 
 def full_size_on_a_gpu() -> list[Row]:
-    """Pairs per second of ViT-L with LoRA and BERT-base, and the share of the chip's product rate; only with CUDA."""
+    """Pairs per second of ViT-L, LoRA and BERT-base, as a share of the rate of products; only with CUDA."""
     if not torch.cuda.is_available():
         return []
     device = torch.device("cuda")
@@ -146,7 +146,11 @@ def _recipe(folder: Path, epochs: int) -> PairRecipe:
             "towers": {
                 "architecture": "open_clip",
                 "tokenizer": str(TEXT),
-                "vision": {"timm_model_name": "vit_tiny_patch16_224", "timm_pool": "token", "image_size": SIZE},
+                "vision": {
+                    "timm_model_name": "vit_tiny_patch16_224",
+                    "timm_pool": "token",
+                    "image_size": SIZE,
+                },
                 "bert_sizes": {
                     "hidden_size": 128,
                     "num_hidden_layers": 4,
@@ -176,7 +180,13 @@ def _ours(folder: Path, manifest: Path) -> Callable[[int], None]:
     objective = PairObjective(towers, towers, PairLoss(recipe.loss, world), recipe.compute, world, dict)
     order = Order(len(pairs), recipe, world)
     examples = PairExamples(
-        pairs, start.preprocess, recipe.picture.augmentation, start.tokenizer, start.context_length, "caption", 0
+        pairs,
+        start.preprocess,
+        recipe.picture.augmentation,
+        start.tokenizer,
+        start.context_length,
+        "caption",
+        0,
     )
 
     def epoch(turn: int) -> None:

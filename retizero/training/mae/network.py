@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from timm.models.vision_transformer import Block
@@ -37,7 +37,7 @@ class MaskedAutoencoder(nn.Module):
         self.decoder_embed = nn.Linear(config.embed_dim, width)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
         self.decoder_pos_embed = nn.Parameter(sine_positions(width, side), requires_grad=False)
-        norm = partial(nn.LayerNorm, eps=1e-6)
+        norm: Any = partial(nn.LayerNorm, eps=1e-6)
         self.decoder_blocks = nn.ModuleList(
             Block(width, heads, config.mlp_ratio, qkv_bias=True, norm_layer=norm) for _ in range(depth)
         )
@@ -67,10 +67,10 @@ class MaskedAutoencoder(nn.Module):
 
     def encode(self, pixels: Tensor, seen: Tensor) -> Tensor:
         """Encode the seen patches (N, V): (N, 1 + V, width of the encoder), class token first."""
-        vit = self.vit
+        vit = cast(Any, self.vit)
         tokens = vit.patch_embed(pixels) + vit.pos_embed[:, 1:]
         tokens = tokens.gather(1, seen[..., None].expand(-1, -1, tokens.shape[-1]))
-        first = (cast(Tensor, vit.cls_token) + vit.pos_embed[:, :1]).expand(len(tokens), -1, -1)
+        first = (vit.cls_token + vit.pos_embed[:, :1]).expand(len(tokens), -1, -1)
         return cast(Tensor, vit.norm(vit.blocks(torch.cat((first, tokens), dim=1))))
 
     def paint(self, encoded: Tensor, order: Tensor) -> Tensor:

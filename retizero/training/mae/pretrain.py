@@ -189,7 +189,7 @@ class MaeObjective:
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """Mean loss of the held-out photographs, always the same patches hidden; ``score`` is its negative."""
+        """Mean loss of held-out photographs, the same patches hidden each time; ``score`` is its negative."""
         if not len(self._held_out):
             return {}
         self._module.eval()

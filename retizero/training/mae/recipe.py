@@ -31,12 +31,12 @@ class MaeRecipe(Run):
     picture: Picture = Picture()
     split: str = "val"
     vit: dict[str, Any] = Field(default_factory=dict)
-    decoder_dim: int = Field(512, ge=4, multiple_of=4)
-    decoder_depth: int = Field(8, ge=1)
-    decoder_heads: int = Field(16, ge=1)
-    masked: float = Field(0.75, gt=0, lt=1)
+    decoder_dim: int = Field(default=512, ge=4, multiple_of=4)
+    decoder_depth: int = Field(default=8, ge=1)
+    decoder_heads: int = Field(default=16, ge=1)
+    masked: float = Field(default=0.75, gt=0, lt=1)
     normalise_patches: bool = True
-    patience: int | None = Field(None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
 
     def deciding(self) -> dict[str, Any]:
         """Return the settings that decide the weights; a run resumes only with the same ones."""

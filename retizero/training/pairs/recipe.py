@@ -39,7 +39,7 @@ class PairData(Pictures):
             ``count ** -0.5``.
     """
 
-    template: str = Field("A fundus photograph of {label}", pattern=r"\{label\}")
+    template: str = Field(default="A fundus photograph of {label}", pattern=r"\{label\}")
     captions: Literal["template", "name", "findings", "descriptions", "ensemble"] = "template"
     same: Literal["caption", "label"] = "caption"
     draw: Literal["all", "balanced"] = "all"
@@ -57,7 +57,7 @@ class Picture(Settings):
         augmentation: How far views differ; ``{}`` takes the defaults, null trains on plain photographs.
     """
 
-    size: int | None = Field(None, ge=8)
+    size: int | None = Field(default=None, ge=8)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     crop: Literal["field", "squash"] = "field"
@@ -107,10 +107,10 @@ class TowerSettings(Settings):
     vit: dict[str, Any] = Field(default_factory=dict)
     vision: dict[str, Any] = Field(default_factory=dict)
     bert_sizes: dict[str, Any] = Field(default_factory=dict)
-    embed_dim: int = Field(512, ge=1)
-    context_length: int = Field(77, ge=3)
+    embed_dim: int = Field(default=512, ge=1)
+    context_length: int = Field(default=77, ge=3)
     image: Literal["lora", "full", "frozen"] = "lora"
-    lora_rank: int = Field(8, ge=1)
+    lora_rank: int = Field(default=8, ge=1)
     text: Literal["full", "frozen"] = "full"
 
     @model_validator(mode="after")
@@ -140,12 +140,12 @@ class PairLosses(Settings):
         chunk: Rows of the evidential term computed at once; less needs less memory.
     """
 
-    clip: float = Field(1.0, ge=0)
-    siglip: float = Field(0.0, ge=0)
-    evidential: float = Field(1.0, ge=0)
-    ramp_epochs: int = Field(15, ge=1)
+    clip: float = Field(default=1.0, ge=0)
+    siglip: float = Field(default=0.0, ge=0)
+    evidential: float = Field(default=1.0, ge=0)
+    ramp_epochs: int = Field(default=15, ge=1)
     positives: Literal["pairs", "same"] = "pairs"
-    chunk: int | None = Field(1024, ge=1)
+    chunk: int | None = Field(default=1024, ge=1)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -169,7 +169,7 @@ class Validation(Settings):
     protocol: Literal["zero-shot", "retrieval", "none"] = "zero-shot"
     label_set: str = "fundus42"
     split: str = "val"
-    patience: int | None = Field(None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
 
 
 class PairRecipe(Run):

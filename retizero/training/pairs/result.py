@@ -57,6 +57,7 @@ def write_trained(
 
 def _identity(start: Start, recipe: PairRecipe) -> ModelIdentity:
     sizes = start.sizes
+    pooling: str = "mean over tokens, never over padding"
     if isinstance(sizes, RetiZeroConfig):
         architecture = (
             f"RetiZero: ViT {sizes.vit.embed_dim} x {sizes.vit.depth}, patch {sizes.vit.patch_size}, "
@@ -69,7 +70,7 @@ def _identity(start: Start, recipe: PairRecipe) -> ModelIdentity:
             f"open_clip CustomTextCLIP: timm {sizes.model['vision_cfg']['timm_model_name']} + "
             f"BERT {sizes.text['hidden_size']} x {sizes.text['num_hidden_layers']}"
         )
-        embed_dim, pooling = int(sizes.model["embed_dim"]), "mean over tokens, never over padding"
+        embed_dim = int(sizes.model["embed_dim"])
     return ModelIdentity(
         id=recipe.id,
         title=recipe.title or recipe.id,

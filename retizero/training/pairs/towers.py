@@ -96,7 +96,7 @@ class PairTowers(nn.Module):
         """Compute activations of the blocks again in the backward pass instead of keeping them."""
         trunk, text = _trunks(self.network)
         if hasattr(trunk, "set_grad_checkpointing"):
-            trunk.set_grad_checkpointing(True)
+            cast(Any, trunk).set_grad_checkpointing(True)
         bert = cast(Any, text)
         recompute = getattr(bert, "activation_checkpointing_enable", None)  # its name today
         (recompute or bert.gradient_checkpointing_enable)()

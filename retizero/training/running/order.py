@@ -93,7 +93,7 @@ def loaded(
     workers = settings.compute.workers
     return DataLoader(
         examples,
-        batch_sampler=_Steps(steps),  # type: ignore[arg-type]
+        batch_sampler=_Steps(steps),
         collate_fn=collate,
         num_workers=workers,
         pin_memory=world.device.type == "cuda",

@@ -35,16 +35,16 @@ class Optimiser(Settings):
             is one it is what is validated and written.
     """
 
-    learning_rate: float = Field(1e-4, gt=0)
-    head_learning_rate: float | None = Field(None, gt=0)
-    weight_decay: float = Field(1e-5, ge=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    head_learning_rate: float | None = Field(default=None, gt=0)
+    weight_decay: float = Field(default=1e-5, ge=0)
     decay_all: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
-    epsilon: float = Field(1e-8, gt=0)
-    warmup_epochs: float = Field(1.0, ge=0)
-    horizon_epochs: float | None = Field(None, gt=0)
-    clip_norm: float | None = Field(1.0, gt=0)
-    average: float | None = Field(None, gt=0, lt=1)
+    epsilon: float = Field(default=1e-8, gt=0)
+    warmup_epochs: float = Field(default=1.0, ge=0)
+    horizon_epochs: float | None = Field(default=None, gt=0)
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    average: float | None = Field(default=None, gt=0, lt=1)
 
 
 class Compute(Settings):
@@ -62,11 +62,11 @@ class Compute(Settings):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    micro_batch: int | None = Field(None, ge=1)
+    micro_batch: int | None = Field(default=None, ge=1)
     checkpoint_blocks: bool = False
     processes: Literal["ddp", "fsdp"] = "ddp"
-    workers: int = Field(0, ge=0)
-    threads: int | None = Field(None, ge=1)
+    workers: int = Field(default=0, ge=0)
+    threads: int | None = Field(default=None, ge=1)
 
 
 class Run(Settings):
@@ -89,13 +89,13 @@ class Run(Settings):
     id: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str = ""
     out: Path
-    seed: int = Field(0, ge=0)
-    epochs: int = Field(15, ge=1)
-    batch: int = Field(128, ge=2)
+    seed: int = Field(default=0, ge=0)
+    epochs: int = Field(default=15, ge=1)
+    batch: int = Field(default=128, ge=2)
     optimiser: Optimiser = Optimiser()
     compute: Compute = Compute()
     checkpoints: Path = Path("build/checkpoints")
-    checkpoint_every: int = Field(200, ge=1)
+    checkpoint_every: int = Field(default=200, ge=1)
     tensorboard: Path | None = None
 
     def deciding(self) -> dict[str, Any]:

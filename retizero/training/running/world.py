@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -106,6 +107,8 @@ def joined_world(device: str = "auto") -> Iterator[World]:
     if size == 1 or dist.is_initialized():
         yield World(dist.get_rank(), dist.get_world_size(), chosen) if size > 1 else World(0, 1, chosen)
         return
+    # open_clip gathers with a function that newer versions of torch call otherwise.
+    warnings.filterwarnings("ignore", ".*all_gather is deprecated", FutureWarning)
     dist.init_process_group("nccl" if on_gpu else "gloo")
     try:
         yield World(dist.get_rank(), size, chosen)
@@ -137,10 +140,13 @@ def spread(network: nn.Module, world: World, how: str, blocks: Sequence[nn.Modul
         numbers = {parameter for parameter in network.parameters() if parameter.ndim == 0}
         for number in numbers:
             if number.requires_grad:
-                number.register_post_accumulate_grad_hook(_averaging(world))
+                cast(Any, number).register_post_accumulate_grad_hook(_averaging(world))
         for block in blocks:
             fully_shard(block, mesh=mesh)
-        return cast(nn.Module, fully_shard(network, mesh=mesh, ignored_params=numbers))
+        # Gathered weights are freed after every forward pass: those left over from validating averaged weights
+        # would serve the next step.
+        spread_out = fully_shard(network, mesh=mesh, reshard_after_forward=True, ignored_params=numbers)
+        return cast(nn.Module, spread_out)
     devices = [world.device] if world.device.type == "cuda" else None
     return DistributedDataParallel(network, device_ids=devices)
 
@@ -172,16 +178,17 @@ def exchanging(network: nn.Module, now: bool) -> Iterator[None]:
         with network.no_sync():
             yield
     elif hasattr(network, "set_requires_gradient_sync"):
-        network.set_requires_gradient_sync(now)
+        sharded = cast(Any, network)
+        sharded.set_requires_gradient_sync(now)
         yield
-        network.set_requires_gradient_sync(True)
+        sharded.set_requires_gradient_sync(True)
     else:
         yield
 
 
 def whole(tensor: Tensor) -> Tensor:
     """Return all of a tensor that may be sharded; every process must ask."""
-    return cast(Tensor, tensor.full_tensor()) if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def fill(target: Tensor, value: Tensor) -> None:

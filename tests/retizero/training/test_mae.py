@@ -55,7 +55,9 @@ def test_the_loss_looks_at_hidden_patches_only_and_the_encoder_at_seen_ones():
     assert torch.allclose(network.encode(grid, seen), network.encode(pixels, seen), atol=1e-5)
     # every hidden pixel is 5 brighter, the painted ones are the same
     painted = network.paint(network.encode(pixels, seen), noise.argsort(dim=1))
-    error = torch.stack([(painted[row, hidden[row]] - cut[row, hidden[row]]).square().mean() for row in (0, 1)])
+    error = torch.stack(
+        [(painted[row, hidden[row]] - cut[row, hidden[row]]).square().mean() for row in (0, 1)]
+    )
     assert float(network(grid, noise).detach()) == pytest.approx(float(error.mean().detach()), rel=1e-5)
     assert float(loss.detach()) < float(error.mean().detach())
 

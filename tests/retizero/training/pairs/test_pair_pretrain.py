@@ -52,7 +52,7 @@ def test_a_run_learns_colours_and_its_model_names_them(tmp_path, capsys):
     assert made["model"]["conformal"]["n"] == 8
 
 
-def ModelIdentityOf(folder):  # noqa: N802
+def ModelIdentityOf(folder):
     from retizero.model.identity import ModelIdentity
 
     return ModelIdentity.from_json((folder / "identity.json").read_text(encoding="utf-8")).fingerprint
@@ -84,18 +84,34 @@ def test_open_clip_towers_train_and_answer(tmp_path, trunk, image, learns):
     made = settings(tmp_path)["towers"]
     towers = {
         "architecture": "open_clip",
-        "vision": {"timm_model_name": trunk, "image_size": size, "timm_pool": "token" if size == 160 else "avg"},
+        "vision": {
+            "timm_model_name": trunk,
+            "image_size": size,
+            "timm_pool": "token" if size == 160 else "avg",
+        },
         "vit": {},
         "image": image,
     }
     plan = recipe(tmp_path, epochs=1, towers={**made, **towers}, **DEMO)
     identity, history = pretrain_pairs(plan, manifest)
-    assert set(history[0]) == {"epoch", "loss", "clip", "evidential", "top1", "top3", "top5", "balanced", "score"}
+    assert set(history[0]) == {
+        "epoch",
+        "loss",
+        "clip",
+        "evidential",
+        "top1",
+        "top3",
+        "top5",
+        "balanced",
+        "score",
+    }
     engine = Engine.load(str(plan.out), "cpu")
     assert engine.identity == identity
     assert identity.embed_dim == 12
     # and a run goes on from such a folder, with its tokenizer and preprocessing
-    again = recipe(tmp_path, out=str(tmp_path / "again"), epochs=1, towers={"folder": str(plan.out), "image": "full"})
+    again = recipe(
+        tmp_path, out=str(tmp_path / "again"), epochs=1, towers={"folder": str(plan.out), "image": "full"}
+    )
     further, _ = pretrain_pairs(again.model_copy(update={"validation": plan.validation}), manifest)
     assert further.preprocess == identity.preprocess
     assert further.weights_sha256 != identity.weights_sha256
@@ -104,7 +120,10 @@ def test_open_clip_towers_train_and_answer(tmp_path, trunk, image, learns):
 def test_captions_without_labels_validate_by_retrieval_and_stop_early(tmp_path, capsys):
     write_discs(tmp_path / "discs", 24)
     manifest = tmp_path / "discs/captions.csv"
-    rows = [f"{i}.png,{'drusen' if i % 2 else 'retinal detachment'} {i},{'val' if i < 8 else ''}" for i in range(24)]
+    rows = [
+        f"{i}.png,{'drusen' if i % 2 else 'retinal detachment'} {i},{'val' if i < 8 else ''}"
+        for i in range(24)
+    ]
     manifest.write_text("\n".join(["image,text,split", *rows]), encoding="utf-8")
     plan = recipe(
         tmp_path,

@@ -51,7 +51,13 @@ def test_every_row_that_cannot_be_used_is_told_and_the_rest_is_used(tmp_path):
     told = []
     pairs = read_pairs(PairData(), TEMPLATE, bad_manifest(tmp_path), strict=False, tell=told.append)
     assert [pair.picture.name for pair in pairs.pairs] == ["0.png", "1.png", "3.png"]
-    expected = {3: "missing.png does not exist", 5: "same as row 4", 6: "broken.png", 7: "no caption", 8: "empty"}
+    expected = {
+        3: "missing.png does not exist",
+        5: "same as row 4",
+        6: "broken.png",
+        7: "no caption",
+        8: "empty",
+    }
     for row, words in expected.items():
         assert any(line.startswith(f"Row {row}: ") and words in line for line in told), (row, told)
     assert told[-1].endswith("3 pairs are used.")
@@ -73,7 +79,9 @@ def test_captions_come_from_columns_lines_and_further_rows_of_a_photograph(tmp_p
 
 
 def test_labels_without_caption_are_put_into_the_catalogues_words(tmp_path):
-    path = manifest_of(tmp_path, "image,label,caption\n0.png,RP; drusen,\n1.png,made up disease,\n2.png,AMD,own\n")
+    path = manifest_of(
+        tmp_path, "image,label,caption\n0.png,RP; drusen,\n1.png,made up disease,\n2.png,AMD,own\n"
+    )
     found = pairs_of_manifest(path, TEMPLATE)
     assert found.pairs[0].captions == (
         "A fundus photograph of retinitis pigmentosa and drusen",

@@ -35,7 +35,8 @@ def compared(tmp_path_factory):
     """Losses, gradients and their norm, of one process and of two."""
     folder = tmp_path_factory.mktemp("losses")
     recipes = {
-        name: recipe(folder, **{"loss": {"positives": "pairs"}, **changes}) for name, changes in LOSSES.items()
+        name: recipe(folder, **{"loss": {"positives": "pairs"}, **changes})
+        for name, changes in LOSSES.items()
     }
     start_together(compare_losses, 1, recipes, folder / "one.pt")
     start_together(compare_losses, 2, recipes, folder / "two.pt")
@@ -78,40 +79,56 @@ def test_a_run_of_two_processes_is_the_run_of_one(tmp_path, how):
         assert two == pytest.approx(one, abs=1e-5)
     one, two = (load_file(tmp_path / name / "model/model.safetensors") for name in ("one", "two"))
     for name, tensor in one.items():
-        assert torch.allclose(tensor, two[name], atol=2e-4), name
+        # Attention does not depend on the bias of keys: its gradient is rounding, which Adam makes large.
+        if not name.endswith(".key.bias"):
+            assert torch.allclose(tensor, two[name], atol=2e-4), name
     assert "2 processes on cpu" in (tmp_path / "two/told.txt").read_text()
+
+
+def killed_after(process, checkpoint, told, number, delay):
+    """Kill a process ``delay`` seconds after it wrote its ``number``-th checkpoint, or began for 0."""
+    seen, before = 0, stamp(checkpoint)
+    while process.exitcode is None:
+        if (now := stamp(checkpoint)) != before:
+            seen, before = seen + 1, now
+        if seen >= number and told.exists():
+            time.sleep(delay)
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+            return
+        time.sleep(0.001)
+    raise AssertionError("the run ended before it could be killed")
+
+
+def stamp(path):
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def test_a_run_killed_again_and_again_ends_with_identical_weights(tmp_path):
     manifest = write_discs(tmp_path / "discs")
     changes = {
-        "epochs": 3,
+        "epochs": 4,
         "checkpoint_every": 1,
         "optimiser": {"average": 0.9},
         "towers": {**settings(tmp_path)["towers"], "bert_sizes": dropout(tmp_path)},
         "compute": {"micro_batch": 4},
     }
-    began = time.monotonic()
     whole = command(tmp_path / "whole", manifest, **changes)
     start_together(run_command, 1, whole, tmp_path / "whole.txt")
-    longest = time.monotonic() - began
     killed = command(tmp_path / "killed", manifest, "--resume", **changes)
-    moments, kills = random.Random(0), 0
-    for _ in range(4):
-        process = start(run_command, killed, tmp_path / "killed.txt")
-        process.join(moments.uniform(0.2, 1.0) * longest)
-        if process.exitcode is None:
-            os.kill(process.pid, signal.SIGKILL)
-            process.join()
-            kills += 1
-    start_together(run_command, 1, killed, tmp_path / "killed.txt")
-    assert kills
-    files = [tmp_path / name / "model" / file for name in ("whole", "killed") for file in FILES]
-    one, two = files[: len(FILES)], files[len(FILES) :]
-    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
-
-
-FILES = ("model.safetensors", "learning_curve.json", "identity.json")
+    told, moments = tmp_path / "killed.txt", random.Random(0)
+    for number in (0, 2, 1, 1):
+        process = start(run_command, killed, told)
+        checkpoint = tmp_path / "killed/checkpoints/tiny.pt"
+        killed_after(process, checkpoint, told, number, moments.uniform(0, 0.1))
+    start_together(run_command, 1, killed, told)
+    assert "Going on at epoch" in told.read_text()
+    for file in ("model.safetensors", "learning_curve.json", "identity.json"):
+        one, two = (tmp_path / name / "model" / file for name in ("whole", "killed"))
+        assert one.read_bytes() == two.read_bytes(), file
 
 
 def dropout(folder):
