@@ -87,9 +87,9 @@ def mae(
     """Train an image tower on photographs alone, painting masked patches; pretrain starts from the result."""
     from retizero.training.mae.pretrain import pretrain_mae
     from retizero.training.mae.recipe import MaeRecipe
-    from retizero.training.running.settings import read_yaml
+    from retizero.training.strict_settings import read_settings
 
-    recipe = MaeRecipe.from_dict(read_yaml(config), str(config))
+    recipe = read_settings(config, MaeRecipe)
     if out is not None:
         recipe = recipe.model_copy(update={"out": out})
     history = pretrain_mae(recipe, manifest, resume, strict)

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from retizero import phantom
-from retizero.data import ManifestRow, Preprocess, read_manifest
+from retizero.data import Manifest, ManifestRow, Preprocess, read_manifest
 from retizero.knowledge import LabelSet, label_set, load_catalogue
 from retizero.model.identity import ModelIdentity
 from retizero.model.image_stages import ImageStages
@@ -36,7 +36,7 @@ MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3  # of the published EfficientNet-
 
 
 def pretrain(
-    config: PretrainConfig, manifest: Path, resume: bool = False
+    config: PretrainConfig, manifest: Manifest, resume: bool = False
 ) -> tuple[ModelIdentity, list[dict[str, float]]]:
     """Train, choose on the validation split, calibrate on it, and write the model folder.
 
@@ -49,14 +49,12 @@ def pretrain(
         The identity and one row of scores per epoch.
 
     Raises:
-        ValueError: The manifest, a label or a photograph cannot be used.
+        ImageReadError: A photograph cannot be read.
+        ValueError: The manifest or a label cannot be used.
     """
     torch.manual_seed(config.seed)
     catalogue, labels = load_catalogue(), label_set(config.label_set)
-    rows = read_manifest(manifest)
-    for problem in rows.problems:
-        _tell(problem)
-    train_rows, val_rows = rows.where("train").rows, rows.where("val").rows
+    train_rows, val_rows = manifest.where("train").rows, manifest.where("val").rows
     train_rows += rendered_rows(config, labels)
     train_labels, train_primary = label_matrix(train_rows, labels, catalogue)
     _, val_primary = label_matrix(val_rows, labels, catalogue)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from retizero.data import ImageReadError, read_manifest
 from retizero.model.identity import ModelIdentity
 from retizero.training.config import ConfigError, read_config
-from retizero.training.running.settings import read_yaml
+from retizero.training.row_problems import only_readable, tell_problems, without_repeats
+from retizero.training.strict_settings import read_yaml, settings_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def pretrain_by_config(
         values = {**values, "towers": {**towers, "init": init}}
     if out is not None:
         values = {**values, "out": str(out)}
-    settings = PairRecipe.from_dict(values, str(config))
+    settings = settings_of(values, PairRecipe, str(config))
     identity, history = pretrain_pairs(settings, manifest, resume, strict)
     silent = os.environ.get("RANK", "0") != "0"
     return Pretrained(settings.out, identity, history, settings.model_dump(mode="json"), silent)
@@ -87,13 +89,17 @@ def _on_activations(
     settings = read_config(config)
     if out is not None:
         settings = replace(settings, out=str(out))
+    rows = without_repeats(read_manifest(manifest))
+    known = len(rows.problems)
     if strict:
-        from retizero.training.pairs.captions import Wording
-        from retizero.training.pairs.recipe import Pictures
-        from retizero.training.pairs.sources import read_pairs
-
-        read_pairs(Pictures(), Wording("name", "{label}"), manifest, strict=True, tell=_tell)
-    identity, history = pretrain(settings, manifest, resume)
+        rows = only_readable(rows)
+    tell_problems(rows.problems, strict, _tell)
+    try:
+        identity, history = pretrain(settings, rows, resume)
+    except ImageReadError:  # found on the way: to open every photograph beforehand takes minutes
+        rows = only_readable(rows)
+        tell_problems(rows.problems[known:], strict, _tell)
+        identity, history = pretrain(settings, rows, resume)
     return Pretrained(Path(settings.out), identity, history, settings.to_dict())
 
 

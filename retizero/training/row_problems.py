@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
 
-from retizero.data import Manifest, ManifestError
+from tqdm import tqdm
+
+from retizero.data import ImageReadError, Manifest, ManifestError, read_image
+
+
+class Readable(Protocol):
+    """A photograph that is read when asked."""
+
+    def read(self) -> object:
+        """Decode it, or raise ``ImageReadError``."""
 
 
 def without_repeats(manifest: Manifest) -> Manifest:
@@ -20,6 +33,29 @@ def without_repeats(manifest: Manifest) -> Manifest:
             first[path] = row.row
             kept.append(row)
     return replace(manifest, rows=tuple(kept), problems=(*manifest.problems, *repeated))
+
+
+def only_readable(manifest: Manifest) -> Manifest:
+    """Leave out rows whose photograph cannot be read; each gets a sentence in ``problems``."""
+    found = unreadable([row.image for row in manifest.rows])
+    kept = tuple(row for row, problem in zip(manifest.rows, found, strict=True) if problem is None)
+    told = [f"Row {row.row}: {problem}" for row, problem in zip(manifest.rows, found, strict=True) if problem]
+    return replace(manifest, rows=kept, problems=(*manifest.problems, *told))
+
+
+def unreadable(pictures: Sequence[Path | Readable]) -> list[str | None]:
+    """Return for every photograph what is wrong with it, or None; several are decoded at once."""
+
+    def problem(picture: Path | Readable) -> str | None:
+        try:
+            read_image(picture) if isinstance(picture, Path) else picture.read()
+        except ImageReadError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+        done = pool.map(problem, pictures)
+        return list(tqdm(done, "photographs", len(pictures), mininterval=5, leave=False))
 
 
 def tell_problems(problems: Sequence[str], strict: bool, tell: Callable[[str], None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -26,6 +26,15 @@ def read_settings(path: Path, kind: type[S]) -> S:
     Raises:
         ConfigError: The file is missing, not YAML, or a setting in it is unknown, missing or impossible.
     """
+    return settings_of(read_yaml(path), kind, str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of settings by name.
+
+    Raises:
+        ConfigError: The file is missing, not YAML, or holds something else.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -34,10 +43,19 @@ def read_settings(path: Path, kind: type[S]) -> S:
         raise ConfigError(f"The configuration {path} is not valid YAML.") from error
     if not isinstance(values, dict):
         raise ConfigError(f"The configuration {path} must hold settings by name.")
+    return values
+
+
+def settings_of(values: dict[str, Any], kind: type[S], where: str) -> S:
+    """Make settings of plain values; ``where`` says in a message whose they are.
+
+    Raises:
+        ConfigError: A setting is unknown, missing or impossible.
+    """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_sentence(error)}") from error
+        raise ConfigError(f"{where}: {_sentence(error)}") from error
 
 
 def _sentence(error: ValidationError) -> str:

@@ -32,6 +32,7 @@ from retizero.training.running.loop import train
 from retizero.training.running.order import Order, loaded
 from retizero.training.running.state import RunState
 from retizero.training.running.world import World
+from retizero.training.strict_settings import settings_of
 from tests.bench.rows import Row, machine
 
 SIZE, BATCH, STEPS, ROUNDS = 112, 16, 6, 3
@@ -74,7 +75,7 @@ def full_size_on_a_gpu() -> list[Row]:
     device = torch.device("cuda")
     world = World(0, 1, device)
     with TemporaryDirectory() as name:
-        recipe = PairRecipe.from_dict(
+        recipe = settings_of(
             {
                 "id": "bench",
                 "out": f"{name}/out",
@@ -82,6 +83,7 @@ def full_size_on_a_gpu() -> list[Row]:
                 "towers": {"tokenizer": str(TEXT)},
                 "compute": {"precision": "bf16", "device": "cuda"},
             },
+            PairRecipe,
             "bench",
         )
         towers = starting_point(recipe, Path(name)).towers.to(device)
@@ -134,7 +136,7 @@ def _photographs(folder: Path, count: int) -> Path:
 
 
 def _recipe(folder: Path, epochs: int) -> PairRecipe:
-    return PairRecipe.from_dict(
+    return settings_of(
         {
             "id": "bench",
             "out": str(folder / "out"),
@@ -166,6 +168,7 @@ def _recipe(folder: Path, epochs: int) -> PairRecipe:
             "loss": {"evidential": 0.0},
             "validation": {"protocol": "none"},
         },
+        PairRecipe,
         "bench",
     )
 

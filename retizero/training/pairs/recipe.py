@@ -10,10 +10,11 @@ from pydantic import Field, field_validator, model_validator
 
 from retizero.data import Preprocess
 from retizero.training.augment import Augmentation
-from retizero.training.running.settings import Run, Settings
+from retizero.training.running.settings import Run
+from retizero.training.strict_settings import StrictSettings
 
 
-class Pictures(Settings):
+class Pictures(StrictSettings):
     """Where photographs come from.
 
     Attributes:
@@ -45,7 +46,7 @@ class PairData(Pictures):
     draw: Literal["all", "balanced"] = "all"
 
 
-class Picture(Settings):
+class Picture(StrictSettings):
     """Preprocessing, as it is saved with the model, and the views that training draws.
 
     Attributes:
@@ -77,7 +78,7 @@ class Picture(Settings):
         return Preprocess(self.size or size, self.mean, self.std, self.crop, self.interpolation)
 
 
-class TowerSettings(Settings):
+class TowerSettings(StrictSettings):
     """Both towers.
 
     Attributes:
@@ -127,7 +128,7 @@ class TowerSettings(Settings):
         return self
 
 
-class PairLosses(Settings):
+class PairLosses(StrictSettings):
     """How much each term counts.
 
     Attributes:
@@ -154,7 +155,7 @@ class PairLosses(Settings):
         return self
 
 
-class Validation(Settings):
+class Validation(StrictSettings):
     """How the best epoch is found.
 
     Attributes:

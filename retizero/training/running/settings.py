@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from retizero.training.config import ConfigError
-
-
-class Settings(BaseModel):
-    """A part of a recipe: frozen, and strict about names and types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+from retizero.training.strict_settings import StrictSettings
 
 
-class Optimiser(Settings):
+class Optimiser(StrictSettings):
     """AdamW with a warm-up and a cosine, both by step.
 
     Attributes:
@@ -47,7 +40,7 @@ class Optimiser(Settings):
     average: float | None = Field(default=None, gt=0, lt=1)
 
 
-class Compute(Settings):
+class Compute(StrictSettings):
     """How a step is computed; changes speed and memory, and rounding, not what is learnt.
 
     Attributes:
@@ -69,7 +62,7 @@ class Compute(Settings):
     threads: int | None = Field(default=None, ge=1)
 
 
-class Run(Settings):
+class Run(StrictSettings):
     """What every recipe names.
 
     Attributes:
@@ -106,39 +99,3 @@ class Run(Settings):
         for name in ("device", "processes", "workers", "threads"):
             del values["compute"][name]
         return values
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any], where: str) -> Self:
-        """Build from plain values.
-
-        Raises:
-            ConfigError: A setting is missing, unknown or impossible; the message names it.
-        """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"]) or "the settings"
-            if first["type"] == "extra_forbidden":
-                raise ConfigError(f"{where}: there is no setting {name}.") from error
-            if first["type"] == "missing":
-                raise ConfigError(f"{where} lacks {name}.") from error
-            said = first["msg"].removeprefix("Value error, ")
-            raise ConfigError(f"{where}: {name}: {said} (not {first.get('input')!r}).") from error
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file of settings by name.
-
-    Raises:
-        ConfigError: The file is missing, not YAML, or holds something else.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"The configuration {path} cannot be opened.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The configuration {path} is not valid YAML.") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"The configuration {path} must hold settings by name.")
-    return values

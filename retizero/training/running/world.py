@@ -143,7 +143,7 @@ def spread(network: nn.Module, world: World, how: str, blocks: Sequence[nn.Modul
                 cast(Any, number).register_post_accumulate_grad_hook(_averaging(world))
         for block in blocks:
             fully_shard(block, mesh=mesh)
-        # Gathered weights are freed after every forward pass: those left over from validating averaged weights
+        # Gathered weights are freed after every forward pass: left over from validating averaged weights they
         # would serve the next step.
         spread_out = fully_shard(network, mesh=mesh, reshard_after_forward=True, ignored_params=numbers)
         return cast(nn.Module, spread_out)

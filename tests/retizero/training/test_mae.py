@@ -13,6 +13,7 @@ from retizero.training.mae.network import MaskedAutoencoder, patches, sine_posit
 from retizero.training.mae.pretrain import pretrain_mae
 from retizero.training.mae.recipe import MaeRecipe
 from retizero.training.pairs.start import starting_point
+from retizero.training.strict_settings import settings_of
 from tests.retizero.training.pairs.tiny_pairs import VIT, recipe, write_discs
 
 SIZES = ImageTowerConfig(**VIT, lora_rank=0)
@@ -39,7 +40,7 @@ def plan(folder, **changes):
         "compute": {"threads": 1},
         **changes,
     }
-    return MaeRecipe.from_dict(values, "test")
+    return settings_of(values, MaeRecipe, "test")
 
 
 def test_the_loss_looks_at_hidden_patches_only_and_the_encoder_at_seen_ones():

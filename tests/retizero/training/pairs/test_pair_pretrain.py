@@ -12,7 +12,7 @@ from retizero.cli import main
 from retizero.training.config import ConfigError
 from retizero.training.pairs.pretrain import pretrain_pairs
 from retizero.training.pairs.recipe import PairRecipe
-from retizero.training.running.settings import read_yaml
+from retizero.training.strict_settings import read_settings
 from tests.retizero.training.pairs.tiny_pairs import recipe, settings, write_discs
 
 CONFIGS = Path(__file__).parents[4] / "configs"
@@ -67,7 +67,7 @@ def test_bad_rows_are_told_and_the_rest_trains_unless_strict(tmp_path, capsys):
     assert ran(tmp_path, manifest, "--strict", **once) == 2
     told = capsys.readouterr().err
     assert all(f"Row {row}: " in told for row in (26, 27, 28, 29))
-    assert told.rstrip().splitlines()[-1].endswith("without --strict.")
+    assert told.rstrip().splitlines()[-1].endswith("leave out --strict.")
     assert not (tmp_path / "model").exists()
     assert ran(tmp_path, manifest, **once) == 0
     assert "Row 28: " in capsys.readouterr().err
@@ -156,7 +156,7 @@ def test_tensorboard_logs_are_written_where_the_package_is(tmp_path, monkeypatch
 
 
 def test_the_papers_recipe_is_the_papers():
-    plan = PairRecipe.from_dict(read_yaml(CONFIGS / "retizero-paper.yaml"), "paper")
+    plan = read_settings(CONFIGS / "retizero-paper.yaml", PairRecipe)
     assert (plan.epochs, plan.batch, plan.towers.lora_rank, plan.towers.embed_dim) == (15, 128, 8, 512)
     rules = plan.optimiser
     assert (rules.learning_rate, rules.weight_decay, rules.clip_norm) == (1e-4, 1e-5, 1.0)

@@ -15,7 +15,7 @@ from retizero.training.pairs.manifest_pairs import pairs_of_manifest
 from retizero.training.pairs.pair import said
 from retizero.training.pairs.recipe import PairData
 from retizero.training.pairs.shards import pairs_of_shards, shard_paths
-from retizero.training.pairs.sources import StrictError, read_pairs
+from retizero.training.pairs.sources import read_pairs
 from tests.retizero.training.pairs.tiny_pairs import write_discs
 
 TEMPLATE = Wording("template", "A fundus photograph of {label}")
@@ -65,7 +65,7 @@ def test_every_row_that_cannot_be_used_is_told_and_the_rest_is_used(tmp_path):
 
 def test_strict_refuses_a_manifest_after_telling_every_row(tmp_path):
     told = []
-    with pytest.raises(StrictError, match="5 entries"):
+    with pytest.raises(ManifestError, match="5 rows"):
         read_pairs(PairData(), TEMPLATE, bad_manifest(tmp_path), strict=True, tell=told.append)
     assert sum(line.startswith("Row ") for line in told) == 5
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from retizero.training.pairs.recipe import PairRecipe
+from retizero.training.strict_settings import settings_of
 from tests.retizero.model.tiny_retizero import CONFIG, write_vocabulary
 
 COLOURS = {
@@ -75,7 +76,7 @@ def settings(folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 def recipe(folder: Path, **changes: Any) -> PairRecipe:
-    return PairRecipe.from_dict(settings(folder, **changes), "test")
+    return settings_of(settings(folder, **changes), PairRecipe, "test")
 
 
 def quiet_torch() -> None:
