@@ -48,15 +48,15 @@ class World:
         return box[0]
 
     def on_first(self, make: Callable[[], T]) -> T:
-        """Let the first process make a value for all; an error of the user's ends the others quietly."""
+        """Let the first process make a value for all; where it fails the others end quietly."""
         if self.size == 1:
             return make()
         made: Any = None
-        error: ValueError | None = None
+        error: Exception | None = None
         if self.first:
             try:
                 made = make()
-            except ValueError as raised:
+            except Exception as raised:  # told below, after the others know
                 error = raised
         failed, made = self.from_first((error is not None, made))
         if error is not None:
