@@ -55,7 +55,8 @@ def calibrate_embeddings(
     """Calibrate the model in a folder, loaded as ``engine``, on embeddings (N, D) of held-out photographs."""
     logits = engine.logits(embeddings, labels)
     temperature = fit_temperature(logits, primary)
-    threshold = conformal_threshold(softmax(logits, temperature), primary, COVERAGE)
+    # Too few photographs promise nothing unless every label belongs: all scores are at most 1.
+    threshold = min(1.0, conformal_threshold(softmax(logits, temperature), primary, COVERAGE))
     identity = replace(
         engine.identity,
         temperature=temperature,

@@ -49,7 +49,9 @@ def test_a_run_learns_colours_and_its_model_names_them(tmp_path, capsys):
     logits = engine.logits(engine.embed_image([read_image(path) for path in pictures]), labels_of_discs())
     assert (logits.argmax(axis=1) == np.arange(4)).sum() >= 3
     assert made["model"]["temperature"] != 1.0
-    assert made["model"]["conformal"]["n"] == 8
+    conformal = made["model"]["conformal"]
+    assert conformal["n"] == 8
+    assert conformal["threshold"] == 1.0  # eight photographs promise 90 % only with every label in the set
 
 
 def ModelIdentityOf(folder):
