@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reader_study.database import Database
+from reader_study.database import Clock, Database, utc_now
 from reader_study.demo import DemoAccount, DemoCase, create_demo_study, demo_exists
 from retizero import phantom
 from retizero.data import Manifest, read_image, read_manifest
@@ -17,7 +17,9 @@ from retizero.knowledge import label_set, load_catalogue
 from retizero.retrieval import Gallery, GalleryError, Record
 from retizero.retrieval.embedding import embed_rows
 from retizero.serving import Engine
+from webapp.blinding import Blinding
 from webapp.models import Models
+from webapp.photographs import Photographs
 from webapp.rooms import Rooms
 from webapp.settings import Settings
 
@@ -29,8 +31,12 @@ RARE = ("rare",)
 GALLERY_SEED, EXAMPLES_SEED, STUDY_SEED = 11, 23, 37
 
 
-def prepare(settings: Settings) -> Rooms:
+def prepare(settings: Settings, clock: Clock = utc_now) -> Rooms:
     """Load the model and make, or find, everything the pages need.
+
+    Args:
+        settings: what the server was told.
+        clock: the time of the study; tests inject their own.
 
     Raises:
         ValueError: the model or the database cannot be opened; the message says what to change.
@@ -39,7 +45,7 @@ def prepare(settings: Settings) -> Rooms:
     settings.data.mkdir(parents=True, exist_ok=True)
     engine = Engine.load(settings.model, settings.device)
     _say(f"Model {engine.identity.id} answers on {engine.model.device}.")
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, clock=clock)
     database.create()
     examples = _phantoms(settings.data / "examples", EXAMPLES, EXAMPLES_SEED)
     if settings.demo_study and not demo_exists(database):
@@ -52,6 +58,8 @@ def prepare(settings: Settings) -> Rooms:
         database=database,
         settings=settings,
         models=Models(engine, settings.device),
+        photographs=Photographs(settings.data / "prepared"),
+        blinding=Blinding(database),
     )
 
 

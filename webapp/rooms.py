@@ -7,13 +7,15 @@ from typing import Self
 from reader_study.database import Database
 from retizero.retrieval import Gallery
 from retizero.serving import Engine
+from webapp.blinding import Blinding
 from webapp.models import Models
+from webapp.photographs import Photographs
 from webapp.settings import Settings
 
 
 @dataclass(frozen=True)
 class Rooms:
-    """The model, its gallery, the study database and the settings of a running server."""
+    """The model, its gallery, the study database with its photographs, and the settings of a server."""
 
     engine: Engine
     gallery: Gallery
@@ -22,6 +24,8 @@ class Rooms:
     database: Database
     settings: Settings
     models: Models
+    photographs: Photographs
+    blinding: Blinding
 
     def with_model(self, id: str | None) -> Self:
         """The same rooms with the engine of a model that is here; raises as ``Models.engine``."""

@@ -1,20 +1,23 @@
 """A visitor names diseases in a photograph and finds similar cases."""
 
-import csv
 import re
 
 import pytest
 from gradio_client import Client, handle_file
+from PIL import Image
 from playwright.sync_api import expect
+
+from retizero import phantom
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def photograph(server):
-    """A phantom that is not an example of the page."""
-    with (server.data / "demo-study" / "manifest.csv").open(newline="") as file:
-        return server.data / "demo-study" / next(csv.DictReader(file))["image"]
+@pytest.fixture(scope="module")
+def photograph(tmp_path_factory):
+    """A phantom that is neither an example of the page nor a case of a study."""
+    path = tmp_path_factory.mktemp("visitor") / "photograph.png"
+    Image.fromarray(phantom.render("drusen", seed=77)).save(path)
+    return path
 
 
 def upload(page, path):

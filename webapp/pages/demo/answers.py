@@ -40,16 +40,19 @@ def candidates(chosen: str, typed: str, words: Language) -> LabelSet:
     return parse_labels("; ".join(parts), load_catalogue())
 
 
-def read_photograph(path: str | None, words: Language) -> Image:
+def read_photograph(rooms: Rooms, path: str | None, words: Language) -> Image:
     """Read the chosen file into (H, W, 3) uint8.
 
     Raises:
-        BadRequest: no file was chosen.
+        BadRequest: no file was chosen, or readers of an open study are looking at this photograph.
         retizero.data.ImageReadError: the file cannot be used; the message says why.
     """
     if not path:
         raise BadRequest(words("demo.choose_first"))
-    return read_image(path)
+    image = read_image(path)
+    if rooms.blinding.is_being_read(image):
+        raise BadRequest(words("demo.being_read"))
+    return image
 
 
 def rank(
@@ -65,7 +68,7 @@ def rank(
     try:
         rooms = rooms.with_model(model)
         labels = candidates(chosen, typed, words)
-        result = rooms.engine.classify(read_photograph(path, words), labels, top_k=int(top_k))
+        result = rooms.engine.classify(read_photograph(rooms, path, words), labels, top_k=int(top_k))
     except ValueError as error:
         return None, statement(str(error), "problem"), ""
     said = _gate(result, words) + _answered_by(rooms, words)
@@ -90,7 +93,7 @@ def similar(
         rooms = rooms.with_model(model)
         if rooms.engine.identity != rooms.models.default.identity:
             raise BadRequest(words("demo.other_gallery", made_by=rooms.models.default.identity.id))
-        photograph = read_photograph(path, words)
+        photograph = read_photograph(rooms, path, words)
         _, embedding = rooms.engine.examine(photograph)
         if embedding is None:
             return [], statement(words("demo.gate_refused"), "problem"), ""
@@ -116,7 +119,9 @@ def classify_json(
     """Answer the public ``/classify`` endpoint: the row of ``retizero classify``, or {"error": words}."""
     try:
         chosen = candidates(labels or "common15", "", words)
-        return rooms.engine.classify(read_photograph(path, words), chosen, top_k=int(top_k or 5)).to_json()
+        return rooms.engine.classify(
+            read_photograph(rooms, path, words), chosen, top_k=int(top_k or 5)
+        ).to_json()
     except ValueError as error:
         return {"error": str(error)}
 
@@ -124,7 +129,9 @@ def classify_json(
 def search_json(rooms: Rooms, words: Language, path: str | None, top_k: float | None) -> object:
     """Answer the public ``/search`` endpoint: [{id, image, label, similarity}], or {"error": words}."""
     try:
-        found = rooms.engine.search(read_photograph(path, words), rooms.gallery, max(1, int(top_k or 5)))
+        found = rooms.engine.search(
+            read_photograph(rooms, path, words), rooms.gallery, max(1, int(top_k or 5))
+        )
     except ValueError as error:
         return {"error": str(error)}
     return [{"id": n.id, "image": n.image, "label": n.label, "similarity": n.similarity} for n in found]

@@ -72,7 +72,7 @@ def tab(words: Language, rooms: Rooms, question: list[Component], model: Compone
 def _ranked(words: Language, rooms: Rooms, path: str, chosen: str, typed: str) -> list[tuple[str, str]]:
     """Name and id of every candidate, the model's first answer first; none for no fundus photograph."""
     labels = answers.candidates(chosen, typed, words)
-    photograph = answers.read_photograph(path, words)
+    photograph = answers.read_photograph(rooms, path, words)
     result = rooms.engine.classify(photograph, labels, top_k=len(labels.ids))
     return [(answers.localised(each.id, each.label, words), each.id) for each in result.predictions]
 
@@ -88,7 +88,7 @@ def explain(
     """Return the photograph with the map over it, its legend and what it says, as HTML."""
     try:
         engine = rooms.with_model(model).engine
-        photograph = answers.read_photograph(path, words)
+        photograph = answers.read_photograph(rooms, path, words)
         labels = answers.candidates(*candidates, words)
         if diagnosis not in labels.ids:
             return statement(words("evidence.choose"), "problem")

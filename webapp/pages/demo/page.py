@@ -81,7 +81,7 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
             if not uploaded:
                 return None, None, ""
             try:
-                return crop_to_field(read_image(uploaded)), uploaded, ""
+                return crop_to_field(answers.read_photograph(rooms, uploaded, words)), uploaded, ""
             except ValueError as error:
                 return None, None, statement(str(error), "problem")
 

@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse
 
 from retizero import phantom
 from retizero.knowledge import Catalogue, Disease, UnknownDisease, load_catalogue
-from webapp.images import to_png
 from webapp.language import Language
 from webapp.pages.diseases.entry import entry_page, shown_name
+from webapp.png import to_png
 from webapp.sessions import language_of
 from webapp.shell import standalone_page
 
