@@ -64,6 +64,7 @@ class StudyStatus:
     expected_readings: int
     unresolved_entries: int
     model: dict[str, Any] | None
+    arms: tuple[str, ...]
     results_visible: bool
     created_at: datetime
     opened_at: datetime | None
@@ -130,6 +131,7 @@ def _status(session: Session, study: StudyRecord, viewer: UserRecord | None) -> 
         expected_readings=sum(reader.total for reader in readers),
         unresolved_entries=unresolved,
         model=study.model_identity,
+        arms=tuple(config_of(study)["arms"]),
         results_visible=why_closed(study, viewer) is None,
         created_at=study.created_at,
         opened_at=study.opened_at,

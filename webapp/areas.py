@@ -6,6 +6,7 @@ from reader_study.accounts import User
 
 MANAGING_ROLES = frozenset({"coordinator", "manager", "statistician", "admin"})
 RESULT_ROLES = frozenset({"manager", "statistician", "admin"})
+STEPPING_ROLES = frozenset({"manager", "admin"})
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ READING = Area("/read", "bar.read", frozenset({"reader"}))
 MANAGING = (
     Area("/manage", "manage.nav_studies", MANAGING_ROLES),
     Area("/manage/results", "manage.nav_results", RESULT_ROLES),
+    Area("/manage/accounts", "manage.nav_accounts", STEPPING_ROLES),
+    Area("/manage/records", "manage.nav_records", RESULT_ROLES),
+    Area("/manage/new", "", STEPPING_ROLES),
 )
 AREAS = (READING, *MANAGING)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
@@ -11,9 +12,12 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reader_study.errors import StudyError
+from reader_study.photographs import photographs_being_read
 from webapp import images, metrics, sessions
+from webapp.gradio_doors import GradioDoors
 from webapp.language import CODES, Code, Language
-from webapp.pages import dashboard, demo, diseases, managing, reading
+from webapp.pages import dashboard, demo, diseases, joining, managing, reading
 from webapp.rooms import Rooms
 from webapp.shell import HEAD
 from webapp.theme import style_sheet, theme
@@ -26,6 +30,9 @@ CONTENT_SECURITY_POLICY = (
     "object-src 'none'; base-uri 'self'; form-action 'self'{ancestors}"
 )
 
+PRIVATE = ("/read", "/manage", "/login", "/me", "/account", "/invite")
+"""Paths whose answers nobody may keep."""
+
 
 def build_server(rooms: Rooms) -> FastAPI:
     """Return the whole application, ready for an ASGI server."""
@@ -37,6 +44,7 @@ def build_server(rooms: Rooms) -> FastAPI:
         async with contextlib.AsyncExitStack() as stack:
             for app in inner.values():
                 await stack.enter_async_context(app.router.lifespan_context(app))
+            threading.Thread(target=_warm_up, args=(rooms,), daemon=True).start()
             yield
         rooms.database.close()
 
@@ -44,10 +52,11 @@ def build_server(rooms: Rooms) -> FastAPI:
         title="RetiZero Studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
     server.include_router(sessions.routes(rooms.database, rooms.settings))
-    server.include_router(images.routes(rooms.database))
+    server.include_router(images.routes(rooms.database, rooms.photographs))
     server.include_router(reading.routes(rooms.database))
     server.include_router(managing.routes(rooms))
     server.include_router(dashboard.routes(rooms.database))
+    server.include_router(joining.routes(rooms.database))
     server.include_router(diseases.routes())
     server.include_router(metrics.routes())
 
@@ -62,11 +71,20 @@ def build_server(rooms: Rooms) -> FastAPI:
         return JSONResponse(state, 200 if ready else 503)
 
     server.mount("/", ByLanguage(inner))
+    server.add_middleware(GradioDoors)
     server.add_middleware(sessions.AreaGuard, database=rooms.database)
     server.add_middleware(SameOrigin)
     server.add_middleware(metrics.RequestCounter)
     server.add_middleware(SecurityHeaders)
     return server
+
+
+def _warm_up(rooms: Rooms) -> None:
+    """Prepare what readers of open studies will ask for, in the background of the start."""
+    with contextlib.suppress(OSError, StudyError):
+        for photographs in photographs_being_read(rooms.database).values():
+            rooms.photographs.prepare(photographs)
+        rooms.blinding.learn()
 
 
 def _pages_in(words: Language, rooms: Rooms) -> FastAPI:
@@ -121,13 +139,23 @@ class SameOrigin:
         """Let same-origin and non-browser requests through."""
         if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             request = Request(scope)
-            origin = request.headers.get("origin")
-            host = request.headers.get("x-forwarded-host") or request.headers.get("host", "")
-            foreign = origin is not None and urlsplit(origin).netloc != host
-            if foreign or request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            if _is_foreign(request):
                 await PlainTextResponse("Requests from other sites are refused.", 403)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+def _is_foreign(request: Request) -> bool:
+    """Whether a page of another site sent this; a browser says so itself where it can (Fetch Metadata).
+
+    The Host header may be a proxy's, and what a proxy forwards may be forged, so that Origin is compared with
+    Host only for browsers, or addresses, where Sec-Fetch-Site is not sent.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
 
 
 class SecurityHeaders:
@@ -141,7 +169,7 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Add headers to the start of each response."""
-        private = scope["type"] == "http" and scope["path"].startswith(("/read", "/manage", "/login", "/me"))
+        private = scope["type"] == "http" and scope["path"].startswith(PRIVATE)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -49,6 +49,7 @@ class AreaGuard:
         request = Request(scope) if scope["type"] == "http" else None
         user = await run_in_threadpool(signed_in_user, self.database, Headers(scope=scope))
         if user is not None and user.role in area.roles:
+            scope.setdefault("state", {})["user"] = user
             await self.app(scope, receive, send)
             return
         response: Response

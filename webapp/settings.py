@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     demo_study: bool = Field(default=True, description="create the synthetic demo study on first start")
     session_hours: float = Field(default=12.0, gt=0, description="hours until a login session expires")
     secure_cookies: bool = Field(default=False, description="send cookies over https only; set behind TLS")
+    max_study_mb: int = Field(
+        default=4096, ge=1, le=65536, description="largest case archive a manager may send, in MB"
+    )
     max_upload_mb: int = Field(default=64, ge=1, le=1024, description="largest accepted upload, in MB")
 
     @field_validator("database")

@@ -31,6 +31,7 @@ def top_bar(words: Language, here: str, signs_out: bool = False) -> str:
         for href, text in ways
     )  # fmt: skip
     account = (
+        f'<a href="/account">{escape(words("bar.account"))}</a>'
         '<form method="post" action="/logout"><button type="submit">'
         f"{escape(words('bar.logout'))}</button></form>"
         if signs_out

@@ -1,5 +1,5 @@
 // A ranked differential inside `root`: a combobox (WAI-ARIA pattern) that suggests diagnoses from the catalogue, and a
-// list whose order is the rank, changed by buttons or by drag. Returns { entries() } -> [{id, label}], best first.
+// list whose order is the rank, changed by buttons or by drag. Returns { add(entry), entries() }; an entry is {id, label}, best first.
 function attachDifferential(root, words, k, freeText, onChange) {
   const input = root.querySelector("[role=combobox]");
   const box = root.querySelector("[role=listbox]");
@@ -8,7 +8,6 @@ function attachDifferential(root, words, k, freeText, onChange) {
   let options = [];
   let active = -1;
   let asked = 0;
-  const say = (template, parts) => template.replace(/\{(\w+)\}/g, (_, name) => parts[name]);
 
   function add(entry) {
     if (entries.length >= k || entries.some((e) => e.id === entry.id)) return;
@@ -105,5 +104,5 @@ function attachDifferential(root, words, k, freeText, onChange) {
   for (const quick of root.querySelectorAll("[data-entry]"))
     quick.addEventListener("click", () => add({ id: quick.dataset.entry, label: quick.textContent.trim() }));
   draw();
-  return { entries: () => entries.slice() };
+  return { add, entries: () => entries.slice() };
 }

@@ -40,7 +40,7 @@ def acting(rooms: Rooms) -> Callable[[Request], Acting]:
     """Return the FastAPI dependency that gives a route its ``Acting``."""
 
     def who(request: Request) -> Acting:
-        user = signed_in_user(rooms.database, request.headers)
+        user = getattr(request.state, "user", None) or signed_in_user(rooms.database, request.headers)
         if user is None:
             raise HTTPException(401, "Sign in first.")
         return Acting(user, language_of(request), rooms)

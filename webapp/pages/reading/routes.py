@@ -1,21 +1,33 @@
-"""The reader's HTTP routes: next case, suggestions, timing events, submit. The session says who is asking."""
+"""The reader's HTTP routes: what comes next, suggestions, events, answers. The session says who is asking."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr, ValidationError
+from starlette.concurrency import run_in_threadpool
 
-from reader_study import conduct
+from reader_study import aid, conduct, consent, corrections, own_data, profile
 from reader_study.accounts import User
 from reader_study.database import Database
 from reader_study.errors import AlreadyAnswered, StudyError
 from retizero.knowledge import Disease, load_catalogue
 from webapp.language import Language
+from webapp.pages.reading.state import (
+    case_page,
+    desk_state,
+    feedback_page,
+    own_answer,
+    shown_name,
+    studies_page,
+)
 from webapp.sessions import language_of, signed_in_user
 
 SUGGESTIONS = 8
-MAX_BODY = 64 * 1024  # bytes of one submitted answer
+Form = TypeVar("Form", bound=BaseModel)
+MAX_BODY = 64 * 1024  # bytes of one answer
 
 
 class SubmittedAnswer(BaseModel):
@@ -27,13 +39,46 @@ class SubmittedAnswer(BaseModel):
     ranks: list[StrictStr]
     confidence: StrictInt
     comment: StrictStr = ""
+    findings: list[StrictStr] = []
+    reason: StrictStr = ""
+
+
+class Agreement(BaseModel):
+    """Consent to the text with this SHA-256."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    study: StrictStr
+    sha256: StrictStr
+
+
+class ProfileForm(BaseModel):
+    """What a reader tells of themselves."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    study: StrictStr
+    country: StrictStr
+    specialty: StrictStr
+    years: StrictInt
+    site: StrictStr = ""
+
+
+class Place(BaseModel):
+    """An answered place in the reader's own order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    study: StrictStr
+    period: StrictInt
+    number: StrictInt
 
 
 def routes(database: Database) -> APIRouter:
     """Return the routes below ``/read``; the area guard has let only readers through."""
 
     def reader(request: Request) -> User:
-        user = signed_in_user(database, request.headers)
+        user = getattr(request.state, "user", None) or signed_in_user(database, request.headers)
         if user is None:
             raise HTTPException(401, "Sign in first.")
         return user
@@ -42,8 +87,12 @@ def routes(database: Database) -> APIRouter:
     router = APIRouter(prefix="/read")
 
     @router.get("/case")
-    def case(request: Request, user: Reader) -> JSONResponse:
-        return JSONResponse(desk_state(database, user, language_of(request)))
+    def case(request: Request, user: Reader, study: str = "") -> JSONResponse:
+        return JSONResponse(desk_state(database, user, language_of(request), study or None))
+
+    @router.get("/studies")
+    def studies(request: Request, user: Reader) -> JSONResponse:
+        return JSONResponse(studies_page(database, user, language_of(request)))
 
     @router.get("/suggest")
     def suggest(request: Request, user: Reader, q: str = "") -> JSONResponse:
@@ -55,65 +104,148 @@ def routes(database: Database) -> APIRouter:
 
     @router.post("/event/{token}/{kind}")
     def event(token: str, kind: str, user: Reader) -> JSONResponse:
-        try:
-            conduct.note_event(database, user.id, token, kind)
-        except StudyError as error:
-            return JSONResponse({"problem": str(error)}, 409)
-        return JSONResponse({})
+        return _told(lambda: conduct.note_event(database, user.id, token, kind), 409)
+
+    @router.get("/aid/{token}")
+    def shown_aid(token: str, request: Request, user: Reader) -> JSONResponse:
+        return _told(lambda: _aid(database, user, token, language_of(request)), 404)
+
+    @router.get("/aid/{token}/map/{rank}")
+    def evidence_map(token: str, rank: int, user: Reader) -> Response:
+        return _png(lambda: aid.map_for(database, user.id, token, rank))
+
+    @router.get("/aid/{token}/reference/{rank}")
+    def reference(token: str, rank: int, user: Reader) -> Response:
+        return _png(lambda: aid.reference_image_for(database, user.id, token, rank))
+
+    @router.get("/answers")
+    def answers(study: str, request: Request, user: Reader) -> JSONResponse:
+        return _told(lambda: _own_readings(database, user, study, language_of(request)), 404)
+
+    @router.get("/mine.json")
+    def mine(user: Reader) -> JSONResponse:
+        headers = {"Content-Disposition": 'attachment; filename="my-data.json"'}
+        return JSONResponse(own_data.own_data(database, user.id), headers=headers)
+
+    @router.post("/consent")
+    async def agree(request: Request, user: Reader) -> JSONResponse:
+        def do(sent: Agreement, words: Language) -> dict[str, Any]:
+            consent.agree(database, user.id, sent.study, sent.sha256)
+            return desk_state(database, user, words, sent.study)
+
+        return await _answer(request, Agreement, do)
+
+    @router.post("/profile")
+    async def tell(request: Request, user: Reader) -> JSONResponse:
+        def do(sent: ProfileForm, words: Language) -> dict[str, Any]:
+            facts = {"country": sent.country, "specialty": sent.specialty, "site": sent.site}
+            profile.save_profile(database, user.id, years=sent.years, **facts)
+            return desk_state(database, user, words, sent.study)
+
+        return await _answer(request, ProfileForm, do)
+
+    @router.post("/correct")
+    async def correct(request: Request, user: Reader) -> JSONResponse:
+        def do(sent: Place, words: Language) -> dict[str, Any]:
+            where = (sent.study, sent.period, sent.number)
+            return case_page(corrections.open_correction(database, user.id, *where), words)
+
+        return await _answer(request, Place, do)
 
     @router.post("/submit")
     async def submit(request: Request, user: Reader) -> JSONResponse:
-        from starlette.concurrency import run_in_threadpool
-
-        if int(request.headers.get("content-length") or MAX_BODY + 1) > MAX_BODY:
-            return JSONResponse({"problem": "The answer is too long."}, 413)
-        try:
-            sent = SubmittedAnswer.model_validate_json(await request.body())
-        except ValueError:
-            return JSONResponse(
-                {"problem": "The answer could not be understood; reload the page and try again."}, 422
-            )
-        return await run_in_threadpool(_submit, database, user, sent, language_of(request))
+        return await _answer(
+            request, SubmittedAnswer, lambda sent, words: _submit(database, user, sent, words)
+        )
 
     return router
 
 
-def _submit(database: Database, user: User, sent: SubmittedAnswer, words: Language) -> JSONResponse:
-    answer = conduct.Answer(ranks=tuple(sent.ranks), confidence=sent.confidence, comment=sent.comment)
+async def _answer(
+    request: Request, form: type[Form], do: Callable[[Form, Language], dict[str, Any]]
+) -> JSONResponse:
+    """Read a small JSON body, do what it asks for in a thread, and answer with the desk's next page."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY:
+            return JSONResponse({"problem": "The answer is too long."}, 413)
     try:
-        conduct.submit(database, user.id, sent.token, answer)
-    except AlreadyAnswered:
-        pass  # another tab answered this case; this one goes on to the next
+        sent = form.model_validate_json(bytes(body))
+    except ValidationError:
+        return JSONResponse(
+            {"problem": "The answer could not be understood; reload the page and try again."}, 422
+        )
+    words = language_of(request)
+    return await run_in_threadpool(_told, lambda: do(sent, words), 422)
+
+
+def _told(do: Callable[[], object], status: int) -> JSONResponse:
+    """The JSON of what was done, or the sentence that says why not."""
+    try:
+        return JSONResponse(do() or {})
     except StudyError as error:
-        return JSONResponse({"problem": str(error)}, 422)
-    return JSONResponse(desk_state(database, user, words))
+        return JSONResponse({"problem": str(error)}, status)
 
 
-def desk_state(database: Database, user: User, words: Language) -> dict[str, Any]:
-    """Return what the desk shows now: the next case with its token, or a message in words."""
-    reading = conduct.next_reading(database, user.id)
-    if reading is None:
-        return {"message": _why_nothing(database, user, words)}
+def _png(picture: Callable[[], bytes]) -> Response:
+    try:
+        return Response(picture(), media_type="image/png")
+    except StudyError as error:
+        return JSONResponse({"problem": str(error)}, 404)
+
+
+def _submit(database: Database, user: User, sent: SubmittedAnswer, words: Language) -> dict[str, Any]:
+    answer = conduct.Answer(
+        ranks=tuple(sent.ranks),
+        confidence=sent.confidence,
+        comment=sent.comment,
+        findings=tuple(sent.findings),
+    )
+    try:
+        stored = conduct.submit(database, user.id, sent.token, answer, sent.reason)
+    except AlreadyAnswered:
+        # Another tab answered this case; this one goes on to the next.
+        return desk_state(database, user, words, None)
+    then = desk_state(database, user, words, stored.study)
+    return feedback_page(stored.feedback, words, then) if stored.feedback and not stored.replayed else then
+
+
+def _aid(database: Database, user: User, token: str, words: Language) -> dict[str, Any]:
+    shown = aid.aid_for(database, user.id, token)
     return {
-        "token": reading.token,
-        "title": reading.title,
-        "number": reading.number,
-        "total": reading.total,
-        "position": words("read.case", number=reading.number, total=reading.total),
-        "k": reading.k,
-        "confidence_levels": reading.confidence_levels,
-        "free_text": reading.free_text,
-        "synthetic": reading.synthetic,
-        "differential_help": words("read.differential_help", k=reading.k),
+        "model": shown.model,
+        "entries": [
+            {
+                "rank": e.rank,
+                "label": shown_name(e.diagnosis, words),
+                "score": e.score,
+                "map": e.rank in shown.maps,
+            }
+            for e in shown.entries
+        ],
+        "references": [
+            {
+                "rank": r.rank,
+                "label": shown_name(r.diagnosis, words),
+                "similarity": r.similarity,
+                "image": r.has_image,
+            }
+            for r in shown.references
+        ],
     }
 
 
-def _why_nothing(database: Database, user: User, words: Language) -> str:
-    standing = conduct.progress(database, user.id)
-    waiting = [p.opens_at for p in standing if p.standing == "waiting" and p.opens_at]
-    if waiting:
-        return words("read.waiting", date=f"{min(waiting):%Y-%m-%d}")
-    return words("read.done" if any(p.standing == "done" for p in standing) else "read.nothing")
+def _own_readings(database: Database, user: User, study: str, words: Language) -> dict[str, Any]:
+    rows = [
+        {
+            **asdict(own),
+            "answer": own_answer(own.answer, words),
+            "submitted_at": f"{own.submitted_at:%Y-%m-%d %H:%M}",
+        }
+        for own in corrections.own_readings(database, user.id, study)
+    ]
+    return {"page": "answers", "study": study, "answers": rows}
 
 
 def _shown(disease: Disease, words: Language) -> str:
