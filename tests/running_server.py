@@ -28,13 +28,13 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(data: Path) -> Iterator[RunningServer]:
+def running_server(data: Path, *options: str) -> Iterator[RunningServer]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = data / "server.log"
     with log.open("wb") as out:
-        command = [sys.executable, "app.py", "--port", str(port), "--data", str(data)]
+        command = [sys.executable, "app.py", "--port", str(port), "--data", str(data), *options]
         process = subprocess.Popen(command, cwd=REPOSITORY, stdout=out, stderr=subprocess.STDOUT)
         running = RunningServer(f"http://127.0.0.1:{port}", data, log)
         try:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tests.bench import faults, few_shot, knowledge, retrieval, serving, statistics, training
+from tests.bench import faults, few_shot, knowledge, load, retrieval, serving, statistics, training
 
 OUT = Path("build/bench.json")
 ROOMS = {
     "faults": faults.SUITES,
     "few-shot": few_shot.SUITES,
     "knowledge": knowledge.SUITES,
+    "load": load.SUITES,
     "retrieval": retrieval.SUITES,
     "serving": serving.SUITES,
     "statistics": statistics.SUITES,

@@ -114,8 +114,9 @@ def test_a_study_image_is_a_png_without_metadata_for_its_reader_only(server):
 def test_the_case_tells_nothing_but_its_place_in_the_order(server):
     case = signed_in(server, "reader1").get("/read/case").json()
     assert set(case) == {
-        "token", "title", "number", "total", "position", "k", "confidence_levels", "free_text", "synthetic",
-        "differential_help",
+        "page", "token", "study", "title", "number", "total", "position", "part", "practice", "aided", "k",
+        "confidence_levels", "free_text", "synthetic", "differential_help", "findings", "seconds_left",
+        "previous", "locked_before", "correcting",
     }  # fmt: skip
 
 
