@@ -98,3 +98,8 @@ def _print_row(row: dict[str, Any]) -> None:
     ]
     if predictions:
         print_rows(("", "probability", "diagnosis"), predictions)
+    if row.get("uncertainty") is not None:
+        said = f"  uncertainty {row['uncertainty']:.2f} for this list (1: no evidence)"
+        if row["conformal_set"]:
+            said += f"; one of these with {row['coverage']:.0%} coverage: {', '.join(row['conformal_set'])}"
+        print_rows([said], [])

@@ -148,13 +148,18 @@ def _curves(
     grid = engine.evidence(pixels, text, labels if contrast else None, method)
     seen = _seen(square, len(grid))
     maps = [grid * seen, *(shuffled(grid, seen, random) for _ in range(shuffles)), nearness(len(grid)) * seen]
-    whole, blurred = pixels, model.preprocess.normalise(_blurred(square))
-    found = []
-    for start, end in ((whole, blurred), (blurred, whole)):
-        for values in maps:
-            mixed = np.stack(exchanged(start, end, values, steps))
-            found.append(engine.similarity(model.encode_images(mixed), labels)[:, first])
-    lines = np.stack(found).reshape(2, len(maps), steps + 1)
+
+    def probability(pictures: Sequence[NDArray[np.float32]]) -> Floats:
+        return engine.similarity(model.encode_images(np.stack(pictures)), labels)[:, first]
+
+    ends = (pixels, model.preprocess.normalise(_blurred(square)))
+    known = probability(ends)
+    lines = np.empty((2, len(maps), steps + 1))
+    for place in range(2):
+        start, end = ends[place], ends[1 - place]
+        for number, values in enumerate(maps):
+            between = probability(exchanged(start, end, values, steps)[1:-1])
+            lines[place, number] = [known[place], *between, known[1 - place]]
     return np.stack([lines[:, 0], lines[:, 1:-1].mean(axis=1), lines[:, -1]], axis=1)
 
 

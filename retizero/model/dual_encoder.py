@@ -127,7 +127,7 @@ class DualEncoder:
         """
         out = np.empty((len(texts), self.identity.embed_dim), np.float32)
         by_length: dict[int, list[int]] = defaultdict(list)
-        tokens = self._tokens(texts)
+        tokens = [self._cut(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
         for index, ids in enumerate(tokens):
             by_length[len(ids)].append(index)
         for indices in by_length.values():
@@ -137,10 +137,6 @@ class DualEncoder:
                 with self._lock, torch.inference_mode():
                     out[part] = normalize(self._towers.encode_text(batch).float(), dim=-1).cpu().numpy()
         return out
-
-    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each prompt, with special tokens, without padding."""
-        return [self._cut(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
 
     def _cut(self, ids: list[int]) -> list[int]:
         """Keep the last token (the separator) when a prompt is too long."""

@@ -54,38 +54,34 @@ class Recipe:
     licence: str = "see its authors"
 
 
-class OpenClipEncoder(DualEncoder):
-    """An open_clip model with its own tokenizer.
+@dataclass(frozen=True)
+class _Encoding:
+    ids: list[int]
+
+
+class OwnTokenizer:
+    """A model's own tokenizer in the form in which ``DualEncoder`` asks one.
 
     Args:
-        towers: The network, in evaluation mode.
         tokenize: open_clip's: texts to token ids (N, L), padded to the context length.
         padding: The id of padding that the text tower masks, then left out; None where it reads padding.
-        identity: Made from the folder.
-        context_length: Longest prompt in tokens.
-        device: Where the network lies.
+        name: Tells tokenizers apart.
     """
 
-    def __init__(
-        self,
-        towers: nn.Module,
-        tokenize: Callable[[list[str]], Tensor],
-        padding: int | None,
-        identity: ModelIdentity,
-        context_length: int,
-        device: torch.device,
-    ) -> None:
-        super().__init__(towers, cast(Any, None), identity, context_length, device)
-        self._tokenize, self._padding = tokenize, padding
+    def __init__(self, tokenize: Callable[[list[str]], Tensor], padding: int | None, name: str) -> None:
+        self._tokenize, self._padding, self._name = tokenize, padding, name
 
-    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        rows = self._tokenize(list(texts)).tolist() if texts else []
-        if self._padding is None:
-            return cast(list[list[int]], rows)
-        return [[id for id in row if id != self._padding] for row in rows]
+    def encode_batch(self, texts: Sequence[str]) -> list[_Encoding]:
+        """Token ids of each text, special tokens included."""
+        rows: list[list[int]] = self._tokenize(list(texts)).tolist() if texts else []
+        return [_Encoding([id for id in row if id != self._padding]) for row in rows]
+
+    def to_str(self) -> str:
+        """What tells this tokenizer from another one."""
+        return self._name
 
 
-def read_open_clip_model(folder: Path, device: torch.device, recipe: Recipe | None = None) -> OpenClipEncoder:
+def read_open_clip_model(folder: Path, device: torch.device, recipe: Recipe | None = None) -> DualEncoder:
     """Load a published open_clip folder strictly.
 
     Args:
@@ -127,7 +123,8 @@ def read_open_clip_model(folder: Path, device: torch.device, recipe: Recipe | No
         trained_on=recipe.trained_on,
         licence=recipe.licence,
     )
-    encoder = OpenClipEncoder(towers, tokenize, masked, identity, context_length, device)
+    tokenizer = cast(Any, OwnTokenizer(tokenize, masked, _tokenizer_name(folder, text)))
+    encoder = DualEncoder(towers, tokenizer, identity, context_length, device)
     check_encoder(encoder, has_text=True)
     return encoder
 
@@ -197,6 +194,11 @@ def _tokenizer(folder: Path) -> Callable[[list[str]], Tensor]:
         return cast(Callable[[list[str]], Tensor], open_clip.get_tokenizer(f"local-dir:{folder}"))
     except Exception as error:  # transformers raises many kinds
         raise ModelError(f"The tokenizer in {folder} cannot be read.") from error
+
+
+def _tokenizer_name(folder: Path, text: Mapping[str, Any]) -> str:
+    files = [folder / name for name in _TOKENIZERS if (folder / name).is_file()]
+    return json.dumps([dict(text), *(sha256_of(file) for file in files)], sort_keys=True)
 
 
 def _preprocess(config: Mapping[str, Any], towers: nn.Module) -> Preprocess:

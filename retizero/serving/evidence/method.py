@@ -20,6 +20,11 @@ Method = Literal["auto", "relevance", "rollout", "cam"]
 METHODS: tuple[str, ...] = get_args(Method)
 
 
+def methods_of(model: DualEncoder) -> tuple[Method, ...]:
+    """Methods that explain a model, the best first: a transformer's, or that of a convolutional tower."""
+    return ("relevance", "rollout") if _attends(model.image_tower) else ("cam",)
+
+
 def method_for(model: DualEncoder, asked: str = "auto") -> Method:
     """The method that explains a model: ``relevance`` for transformers, ``cam`` for convolutional towers.
 
@@ -28,13 +33,14 @@ def method_for(model: DualEncoder, asked: str = "auto") -> Method:
     """
     if asked not in METHODS:
         raise ModelError(f"The method {asked!r} is unknown; use one of {', '.join(METHODS)}.")
-    transformer = _attends(model.image_tower)
+    fitting = methods_of(model)
     if asked == "auto":
-        return "relevance" if transformer else "cam"
-    if transformer != (asked != "cam"):
-        kind = "a transformer: use relevance or rollout" if transformer else "convolutional: use cam"
+        return fitting[0]
+    found = next((method for method in fitting if method == asked), None)
+    if found is None:
+        kind = "convolutional: use cam" if fitting == ("cam",) else "a transformer: use relevance or rollout"
         raise ModelError(f"{asked} does not suit the image tower of {model.identity.id}, which is {kind}.")
-    return asked  # type: ignore[return-value]
+    return found
 
 
 def evidence_grid(

@@ -12,7 +12,7 @@ import numpy as np
 from gradio.components import Component
 from PIL import Image
 
-from retizero.serving.evidence import Evidence
+from retizero.serving.evidence import Evidence, Method, methods_of
 from retizero.serving.evidence.drawing import OUTLINE, colours, layer, png
 from webapp.language import Language
 from webapp.pages.demo import answers
@@ -44,29 +44,37 @@ def tab(words: Language, rooms: Rooms, question: list[Component], model: Compone
         opacity = gr.Slider(
             0, 100, value=OPACITY, step=5, label=words("evidence.opacity"), scale=2, elem_id="rz-opacity"
         )
+    way = gr.Radio(
+        choices=[(words(f"evidence.way_{name}"), name) for name in ("relevance", "rollout")],
+        value="relevance", label=words("evidence.way"), elem_id="rz-way",
+        visible=len(methods_of(rooms.engine.model)) > 1,
+    )  # fmt: skip
     run = gr.Button(words("evidence.run"), variant="primary", elem_id="rz-explain")
     shown = gr.HTML(statement(words("evidence.waiting"), "quiet"), elem_id="rz-evidence")
 
-    def explained(path: str | None, chosen: str, typed: str, id: str, diagnosis: str | None) -> str:
-        return explain(words, rooms, path, (chosen, typed), id, diagnosis)
+    def explained(path: str | None, chosen: str, typed: str, id: str, diagnosis: str | None, way: str) -> str:
+        return explain(words, rooms, path, (chosen, typed), id, diagnosis, way)
 
-    def offered(path: str | None, chosen: str, typed: str, id: str) -> tuple[Component, str]:
-        """Offer the candidates, the model's first answer chosen."""
+    def offered(path: str | None, chosen: str, typed: str, id: str) -> tuple[Component, Component, str]:
+        """Offer the candidates, the model's first answer chosen, and the ways to explain this model."""
         ranked: list[tuple[str, str]] = []
         said = statement(words("evidence.waiting"), "quiet")
+        several = False
         if path is not None:
             try:
-                ranked = _ranked(words, rooms.with_model(id), path, chosen, typed)
+                asking = rooms.with_model(id)
+                several = len(methods_of(asking.engine.model)) > 1
+                ranked = _ranked(words, asking, path, chosen, typed)
             except ValueError as error:
                 said = statement(str(error), "problem")
-        return gr.Dropdown(choices=ranked, value=ranked[0][1] if ranked else None), said
+        first = ranked[0][1] if ranked else None
+        return gr.Dropdown(choices=ranked, value=first), gr.Radio(visible=several), said
 
     closed: dict[str, Any] = {"api_visibility": "private"}
-    given = [*question, model, asked]
-    run.click(explained, given, shown, **closed)
-    asked.input(explained, given, shown, **closed)
+    given = [*question, model, asked, way]
+    gr.on([run.click, asked.input, way.input], explained, given, shown, **closed)
     opacity.input(None, opacity, None, js=_FADE, **closed)
-    return offered, [*question, model], [asked, shown]
+    return offered, [*question, model], [asked, way, shown]
 
 
 def _ranked(words: Language, rooms: Rooms, path: str, chosen: str, typed: str) -> list[tuple[str, str]]:
@@ -84,6 +92,7 @@ def explain(
     candidates: tuple[str, str],
     model: str,
     diagnosis: str | None,
+    way: str,
 ) -> str:
     """Return the photograph with the map over it, its legend and what it says, as HTML."""
     try:
@@ -95,7 +104,9 @@ def explain(
         gate, _ = engine.examine(photograph)
         if not gate.is_fundus:
             return statement(words("demo.gate_refused"), "problem")
-        found = engine.explain(photograph, labels.names[labels.ids.index(diagnosis)], among=labels)
+        method: Method = "rollout" if way == "rollout" and "rollout" in methods_of(engine.model) else "auto"
+        name = labels.names[labels.ids.index(diagnosis)]
+        found = engine.explain(photograph, name, among=labels, method=method)
     except ValueError as error:
         return statement(str(error), "problem")
     return figure(words, photograph, found, answers.localised(found.id, found.label, words))

@@ -27,7 +27,9 @@ def describe(words: Language, rooms: Rooms, id: str) -> tuple[str, str]:
         identity = rooms.with_model(id).engine.identity
     except ValueError as error:
         return statement(str(error), "problem"), ""
-    return who(words, identity), facts(words, identity)
+    default = rooms.models.default.identity
+    stays = statement(words("demo.stays", default=default.title), "quiet") if identity != default else ""
+    return who(words, identity) + stays, facts(words, identity)
 
 
 def who(words: Language, identity: ModelIdentity) -> str:
