@@ -15,6 +15,9 @@ from reader_study.audit import SYSTEM
 from reader_study.database import Database
 from reader_study.errors import NotAllowed, StudyError
 from reader_study.programs import MRMCAOV_COLUMNS, mrmcaov_rows, outcomes, write_programs
+from reader_study.protocol import config_of
+from reader_study.record_tables import DICTIONARY as RECORDS
+from reader_study.record_tables import record_tables
 from reader_study.records import AuditRecord, CaseRecord
 from reader_study.results import AFTER_LOCK, why_closed
 from reader_study.studies import study_named
@@ -62,6 +65,7 @@ DICTIONARY = (
         "who did what to what and when (UTC), as JSON",
     ),
     ("audit.csv", "previous_hash, hash", "the SHA-256 chain; `python -m reader_study verify` checks it"),
+    *RECORDS,
 )
 
 
@@ -173,10 +177,11 @@ def export_study(
             "interim": interim,
             "seed": study.seed,
             "wash_out_days": study.wash_out_days,
-            "config": study.config,
+            "config": config_of(study),
             "model_identity": study.model_identity,
             "cases": session.query(CaseRecord).filter_by(study_id=study.id).count(),
         }
+        records = record_tables(session, study, simulated=include_simulated)
         chain = [
             (row.id, row.at, row.actor_id, row.action, row.subject, row.details, row.previous_hash, row.hash)
             for row in session.scalars(select(AuditRecord).order_by(AuditRecord.id))
@@ -190,6 +195,7 @@ def export_study(
             *write_tables(table, directory),
             write_rows(directory / "mrmcaov.csv", MRMCAOV_COLUMNS, mrmcaov_rows(outcomes(table))),
             *write_programs(table, directory),
+            *(write_rows(directory / name, header, rows) for name, header, rows in records),
             write_rows(directory / "audit.csv", columns, chain),
             write_rows(directory / "data_dictionary.csv", ("file", "column", "meaning"), DICTIONARY),
             facts,

@@ -109,7 +109,12 @@ def _status(session: Session, study: StudyRecord, viewer: UserRecord | None) -> 
     free_texts = session.scalars(
         select(RankedEntryRecord)
         .join(ReadingRecord, ReadingRecord.id == RankedEntryRecord.reading_id)
-        .where(ReadingRecord.study_id == study.id, RankedEntryRecord.diagnosis.is_(None))
+        .join(UserRecord, UserRecord.id == ReadingRecord.reader_id)
+        .where(
+            ReadingRecord.study_id == study.id,
+            RankedEntryRecord.diagnosis.is_(None),
+            UserRecord.code.in_([reader.reader_id for reader in readers]),
+        )
     )
     meaning = adjudicated(session, study)
     unresolved = sum(not resolve(entry, meaning).settled for entry in free_texts)

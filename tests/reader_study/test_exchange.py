@@ -4,7 +4,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from reader_study import conduct, states
+from reader_study import aid, conduct, corrections, profile, states
 from reader_study.analysis import report
 from reader_study.conduct import Answer
 from reader_study.errors import NotAllowed
@@ -92,6 +92,9 @@ def test_exports_are_pseudonymous_complete_and_explained(read_study, tmp_path):
     explained = {
         (file, column) for file, columns, _ in DICTIONARY for column in columns.replace("..", ",").split(",")
     }
+    assert {"history.csv", "shown.csv", "adjudications.csv", "profiles.csv"} <= {
+        file for file, _ in explained
+    }
     for name in ("cases", "readers", "reads", "model"):
         for column in pd.read_csv(tmp_path / f"{name}.csv", nrows=0):
             plain = column.rstrip("12345") + ("1" if column[-1].isdigit() else "")
@@ -121,3 +124,36 @@ def test_cases_with_several_truths_are_scored_as_the_protocol_says(sqlite, cases
         found = results(sqlite, "system", which, resamples=100)
         top1[which] = [row.accuracy.x for row in found.readers]
     assert top1 == {"any": [1, 1, 1], "all": [0, 1, 1], "primary": [0, 1, 1]}
+
+
+def test_everything_that_was_stored_is_in_the_export(sqlite, cases, clock, tmp_path):
+    reader = make_reader(sqlite, site="SG")
+    profile.save_profile(sqlite, reader.id, country="SG", specialty="retina", years=9)
+    make_study(sqlite, cases, design="sequential", corrections=True, findings=True, repeats=1)
+    while (reading := conduct.next_reading(sqlite, reader.id)) is not None:
+        conduct.image_for(sqlite, reader.id, reading.token)
+        if reading.aided:
+            aid.aid_for(sqlite, reader.id, reading.token)
+        answer = Answer(("glaucoma", "odd =1"), 2, "=1+1", ("microaneurysm",))
+        conduct.submit(sqlite, reader.id, reading.token, answer)
+    opened = corrections.open_correction(sqlite, reader.id, "pilot", 1, 1)
+    aid.aid_for(sqlite, reader.id, opened.token)
+    conduct.submit(sqlite, reader.id, opened.token, Answer(("drusen",), 4), reason="wrong line")
+    export_study(sqlite, "pilot", tmp_path)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert len(history) == 11
+    assert history.groupby("repeat").size().to_dict() == {0: 9, 1: 2}
+    last = history.iloc[-1]
+    assert (last["revision"], last["reason"], last["rank1"], last["arm"]) == (
+        2,
+        "wrong line",
+        "drusen",
+        "aided",
+    )
+    assert set(history["findings"].dropna()) == {"microaneurysm"}
+    assert history["first_shown_at"].notna().all()
+    shown = pd.read_csv(tmp_path / "shown.csv")
+    assert len(shown) == 5 * 2
+    assert set(shown["kind"]) == {"entry"}
+    assert pd.read_csv(tmp_path / "profiles.csv").iloc[0]["specialty"] == "retina"
+    assert len(pd.read_csv(tmp_path / "reads.csv")) == 8

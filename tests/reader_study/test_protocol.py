@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from reader_study.case_list import read_cases
 from reader_study.errors import DesignError
 from reader_study.protocol import Protocol
-from reader_study.protocol_file import protocol_from, read_protocol
+from reader_study.protocol_file import KEYS, protocol_from, read_protocol
 from retizero.knowledge import label_set
 
 
@@ -131,3 +133,8 @@ def test_a_good_case_list_keeps_truths_in_order_and_further_columns(tmp_path):
 def test_a_case_list_without_columns_or_rows_is_refused(tmp_path, text):
     with pytest.raises(DesignError, match=r"lacks the columns|has no rows"):
         read_cases(write(tmp_path, text), label_set("demo14"))
+
+
+def test_the_guide_tells_every_key_of_the_protocol():
+    guide = (Path(__file__).parents[2] / "docs" / "reader-study.md").read_text(encoding="utf-8")
+    assert [key for key in KEYS if f"`{key}`" not in guide] == []
