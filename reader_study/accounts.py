@@ -6,23 +6,17 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error, InvalidHashError
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
-from reader_study.errors import AccountError, BadCredentials, NotAllowed
+from reader_study.errors import AccountError, BadCredentials
+from reader_study.passwords import NO_PASSWORD, hash_password, password_fits
 from reader_study.records import ROLES, IdentityRecord, LoginAttemptRecord, SessionRecord, UserRecord
+from reader_study.roles import may_manage, require_role
 
-SHORTEST_PASSWORD = 8
-LONGEST_PASSWORD = 256
-NO_PASSWORD = "!"
-"""Stands in place of a hash where nobody can sign in: simulated readers, erased accounts."""
-MANAGED_ROLES = ("reader", "coordinator")
-"""The roles whose accounts a manager looks after."""
 CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 
@@ -126,16 +120,6 @@ def create_user(
     return create_users(database, [account], actor_id=actor_id)[0]
 
 
-def may_manage(actor: UserRecord | None, role: str) -> None:
-    """Let managers look after readers and coordinators, administrators and the command line after all.
-
-    Raises:
-        NotAllowed: the actor may not manage accounts of this role.
-    """
-    if actor is not None and actor.role != "admin" and role not in MANAGED_ROLES:
-        raise NotAllowed(f"The role {actor.role!r} may not manage accounts of the role {role!r}.")
-
-
 def create_users(
     database: Database, accounts: Sequence[NewAccount], *, actor_id: str = SYSTEM
 ) -> tuple[User, ...]:
@@ -211,57 +195,6 @@ def _note(
             **details,
         },
     )
-
-
-def hash_password(hasher: PasswordHasher, password: str) -> str:
-    """The argon2id hash of a password.
-
-    Raises:
-        AccountError: it is shorter than 8 or longer than 256 characters, or holds a control character.
-    """
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise AccountError(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.")
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in password):
-        raise AccountError("A password cannot hold control characters.")
-    return hasher.hash(password)
-
-
-def password_fits(hasher: PasswordHasher, password_hash: str, password: str) -> bool:
-    """Whether the password belongs to the hash; never raises."""
-    try:
-        return hasher.verify(password_hash, password[: LONGEST_PASSWORD + 1])
-    except (Argon2Error, InvalidHashError, UnicodeError):
-        return False
-
-
-def require_role(session: Session, actor_id: str, roles: tuple[str, ...]) -> UserRecord | None:
-    """Let the command line, administrators and the named roles pass; return the actor's row.
-
-    Raises:
-        NotAllowed: the actor is unknown, disabled, or of another role.
-    """
-    if actor_id == SYSTEM:
-        return None
-    record = session.get(UserRecord, actor_id)
-    if record is None or not record.active:
-        raise NotAllowed("This account is not active.")
-    if record.role != "admin" and record.role not in roles:
-        raise NotAllowed(f"The role {record.role!r} may not do this.")
-    return record
-
-
-def require_reader(session: Session, reader_id: str) -> UserRecord:
-    """The row of an active reader.
-
-    Raises:
-        NotAllowed: nobody active has this id, or the role is another one.
-    """
-    record = session.get(UserRecord, reader_id)
-    if record is None or not record.active:
-        raise NotAllowed("This account is not active.")
-    if record.role != "reader":
-        raise NotAllowed(f"Cases are read by readers; this account is a {record.role}.")
-    return record
 
 
 def find_user(database: Database, username: str) -> User | None:

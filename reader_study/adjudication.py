@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity
-from reader_study.accounts import normal_name, require_role
+from reader_study.accounts import normal_name
 from reader_study.answers import clean
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
@@ -27,6 +27,7 @@ from reader_study.records import (
     StudyRecord,
     UserRecord,
 )
+from reader_study.roles import require_role
 from reader_study.scoring import name_or_id
 from reader_study.studies import DESIGNERS, study_named
 from reader_study.vocabulary import labels_of

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from reader_study import audit, conduct, integrity, tokens
-from reader_study.accounts import require_reader
+from reader_study import audit, integrity, tokens
+from reader_study.access import before_reader
 from reader_study.database import Database
 from reader_study.errors import ConductError
 from reader_study.records import (
@@ -23,6 +23,7 @@ from reader_study.records import (
     PredictionRecord,
     StudyRecord,
 )
+from reader_study.roles import require_reader
 
 NO_AID = "This case is read without the model."
 NO_IMAGE = "There is no such image."
@@ -131,7 +132,7 @@ def reference_image_for(database: Database, reader_id: str, token: str, rank: in
 def _aided(
     database: Database, session: Session, reader_id: str, token: str
 ) -> tuple[tokens.Grant, StudyRecord]:
-    grant, study = conduct.before_reader(database, session, reader_id, token)
+    grant, study = before_reader(database, session, reader_id, token)
     if not session.get_one(ArmRecord, grant.assignment.arm_id).shows_model:
         raise ConductError(NO_AID)
     return grant, study

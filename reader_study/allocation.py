@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity
-from reader_study.accounts import normal_name, require_role
+from reader_study.accounts import normal_name
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
 from reader_study.drawing import PROCEDURE, Showing, order
@@ -22,6 +22,7 @@ from reader_study.records import (
     StudyRecord,
     UserRecord,
 )
+from reader_study.roles import require_role
 from reader_study.studies import DESIGNERS, periods_of, stratum, study_named
 
 

@@ -12,15 +12,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity, tokens
-from reader_study.accounts import require_reader
+from reader_study.access import before_reader, is_late, refuse_after_time
 from reader_study.allocation import enrol, may_read
 from reader_study.answers import Answer, Checked, check_answer
 from reader_study.case_list import image_sha256
-from reader_study.corrections import check_reason, why_locked
+from reader_study.corrections import check_reason
 from reader_study.database import Database
-from reader_study.errors import AlreadyAnswered, ConductError, TimeUp
+from reader_study.errors import ConductError
 from reader_study.feedback import Feedback, feedback_on
-from reader_study.next_case import NextReading, OwnAnswer, present, seconds_spent
+from reader_study.next_case import NextReading, OwnAnswer, present
 from reader_study.protocol import config_of
 from reader_study.records import (
     EVENT_KINDS,
@@ -33,9 +33,9 @@ from reader_study.records import (
     ReadingRecord,
     StudyRecord,
     TimingEventRecord,
-    TokenRecord,
     UserRecord,
 )
+from reader_study.roles import require_reader
 from reader_study.standing import (
     StudyProgress,
     current_place,
@@ -55,7 +55,6 @@ __all__ = [
     "OwnAnswer",
     "StudyProgress",
     "Submission",
-    "before_reader",
     "image_for",
     "next_reading",
     "note_event",
@@ -64,8 +63,6 @@ __all__ = [
 ]
 
 EVENTS_PER_TOKEN = 500
-GRACE_SECONDS = 5.0
-"""For the way of an answer through the network, on top of the protocol's time limit."""
 
 
 @dataclass(frozen=True)
@@ -127,51 +124,6 @@ def _takes_part(database: Database, session: Session, study: StudyRecord, reader
     return True
 
 
-def before_reader(
-    database: Database, session: Session, reader_id: str, token: object
-) -> tuple[tokens.Grant, StudyRecord]:
-    """What a token gives, if the case is the one that this reader has to read (or may correct) now.
-
-    Raises:
-        AlreadyAnswered: another token answered the case.
-        ConductError: the token is not the reader's or expired, or the study takes no answers.
-    """
-    now = database.clock()
-    grant = tokens.redeem(session, reader_id, token)
-    study = session.get_one(StudyRecord, grant.assignment.study_id)
-    stands = current_reading(session, grant.assignment)
-    if grant.purpose == "correction":
-        _may_correct(session, study, grant, stands, now)
-        return grant, study
-    if stands is not None:
-        raise AlreadyAnswered("This case is answered already; your first answer stands.")
-    if study.state != "open":
-        raise ConductError(f"The study is {study.state}; it takes no answers any more.")
-    current, opens_at = current_place(session, study, reader_id, now)
-    if now >= grant.expires_at or current is None or current.id != grant.assignment.id:
-        raise ConductError(tokens.STALE)
-    if opens_at is not None:
-        raise ConductError(f"The next period opens on {opens_at:%Y-%m-%d at %H:%M} UTC, after the wash-out.")
-    return grant, study
-
-
-def _may_correct(
-    session: Session,
-    study: StudyRecord,
-    grant: tokens.Grant,
-    stands: ReadingRecord | None,
-    now: datetime,
-) -> None:
-    """A correction token corrects the answer that stood when it was issued, and no later one."""
-    if (why := why_locked(session, study, grant.assignment)) is not None:
-        raise ConductError(why)
-    issued_at = session.get_one(TokenRecord, grant.token_hash).issued_at
-    if stands is None or now >= grant.expires_at:
-        raise ConductError(tokens.STALE)
-    if stands.submitted_at > issued_at:
-        raise AlreadyAnswered("This answer was corrected meanwhile; open it again to see what stands.")
-
-
 def image_for(database: Database, reader_id: str, token: str) -> Path:
     """The image file of the case that the token stands for; the first look is noted as ``shown``.
 
@@ -183,7 +135,7 @@ def image_for(database: Database, reader_id: str, token: str) -> Path:
     with database.session() as session:
         require_reader(session, reader_id)
         grant, study = before_reader(database, session, reader_id, token)
-        _refuse_after_time(database, session, study, grant)
+        refuse_after_time(database, session, study, grant)
         case = session.get_one(CaseRecord, grant.assignment.case_id)
         path, sha256 = Path(case.image_path), case.image_sha256
         query = select(TimingEventRecord.id).where(TimingEventRecord.token_hash == grant.token_hash)
@@ -262,7 +214,7 @@ def submit(database: Database, reader_id: str, token: str, answer: Answer, reaso
             checked,
             now,
             reason=check_reason(reason) if correcting else "",
-            late=not correcting and _is_late(session, study, grant, now),
+            late=not correcting and is_late(session, study, grant, now),
         )
         events = integrity.events_behind(session, reading)
         audit.append(
@@ -290,23 +242,6 @@ def _require_aid_seen(session: Session, assignment: AssignmentRecord) -> None:
     query = select(DisplayRecord.id).where(DisplayRecord.assignment_id == assignment.id)
     if session.scalar(query) is None:
         raise ConductError("The model's answer was not shown yet; load the page again.")
-
-
-def _time_spent(session: Session, study: StudyRecord, grant: tokens.Grant, now: datetime) -> float:
-    """Seconds beyond the protocol's limit (negative within it, or where there is none)."""
-    limit = config_of(study)["time_limit_seconds"]
-    if limit is None or grant.purpose == "correction":
-        return -1.0
-    return seconds_spent(session, grant.assignment, grant.token_hash, now) - float(limit)
-
-
-def _is_late(session: Session, study: StudyRecord, grant: tokens.Grant, now: datetime) -> bool:
-    return _time_spent(session, study, grant, now) > GRACE_SECONDS
-
-
-def _refuse_after_time(database: Database, session: Session, study: StudyRecord, grant: tokens.Grant) -> None:
-    if _time_spent(session, study, grant, database.clock()) > 0:
-        raise TimeUp("The time for this photograph is over; give your answer.")
 
 
 def _store(

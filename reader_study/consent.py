@@ -8,11 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity
-from reader_study.accounts import require_reader
 from reader_study.database import Database
 from reader_study.errors import ConductError
 from reader_study.protocol import config_of
 from reader_study.records import ConsentRecord, StudyRecord
+from reader_study.roles import require_reader
 from reader_study.studies import study_named
 
 

@@ -10,13 +10,13 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from reader_study.accounts import require_reader
 from reader_study.answers import clean
 from reader_study.database import Database
 from reader_study.errors import ConductError
 from reader_study.next_case import NextReading, OwnAnswer, own_answer, present
 from reader_study.protocol import config_of
 from reader_study.records import AssignmentRecord, CaseRecord, ReadingRecord, StudyRecord
+from reader_study.roles import require_reader
 from reader_study.standing import current_reading
 from reader_study.studies import study_named
 

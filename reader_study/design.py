@@ -6,7 +6,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity, vocabulary
-from reader_study.accounts import require_role
 from reader_study.allocation import allocate, extend_orders
 from reader_study.audit import SYSTEM
 from reader_study.case_list import StudyCase, check_cases, image_sha256
@@ -15,6 +14,7 @@ from reader_study.drawing import deal, most_repeats
 from reader_study.errors import DesignError
 from reader_study.protocol import AIDED, UNAIDED, Protocol, config_of
 from reader_study.records import ArmRecord, CaseRecord, PeriodRecord, ReferenceRecord, StudyRecord
+from reader_study.roles import require_role
 from reader_study.studies import DESIGNERS, periods_of, stratum, study_named
 from retizero.knowledge import label_set
 

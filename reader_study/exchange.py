@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import select
 
 from reader_study import audit
-from reader_study.accounts import require_role
 from reader_study.analysis.table import StudyTable
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
@@ -20,6 +19,7 @@ from reader_study.record_tables import DICTIONARY as RECORDS
 from reader_study.record_tables import record_tables
 from reader_study.records import AuditRecord, CaseRecord
 from reader_study.results import AFTER_LOCK, why_closed
+from reader_study.roles import require_role
 from reader_study.studies import study_named
 from reader_study.tabulate import study_table
 

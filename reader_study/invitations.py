@@ -11,12 +11,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reader_study import accounts, audit
-from reader_study.accounts import NewAccount, User, as_user, may_manage, require_role
+from reader_study.accounts import NewAccount, User, as_user
 from reader_study.allocation import enrol
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
 from reader_study.errors import AccountError, InvitationRefused
+from reader_study.passwords import hash_password
 from reader_study.records import EnrolmentRecord, InvitationRecord, StudyRecord, UserRecord
+from reader_study.roles import may_manage, require_role
 from reader_study.studies import DESIGNERS, study_named
 from reader_study.tokens import token_hash
 
@@ -128,7 +130,7 @@ def accept(
         InvitationRefused: it is unknown, used, revoked or expired; two who use it at once get one account.
         AccountError: the user name is taken or cannot be used, or the password is too weak.
     """
-    password_hash = accounts.hash_password(database.hasher, password)
+    password_hash = hash_password(database.hasher, password)
     with database.transaction() as session:
         row = _valid(database, session, token)
         if row.user_id is not None:

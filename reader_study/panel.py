@@ -14,7 +14,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reader_study import adjudication, audit, integrity
-from reader_study.accounts import require_role
 from reader_study.answers import clean
 from reader_study.audit import SYSTEM
 from reader_study.case_list import image_sha256
@@ -22,6 +21,7 @@ from reader_study.database import Database
 from reader_study.design import freeze_accepted, note_cases
 from reader_study.errors import DesignError, StudyError
 from reader_study.records import AdjudicatorRecord, CaseRecord, PanelVoteRecord, ReferenceRecord, StudyRecord
+from reader_study.roles import require_role
 from reader_study.studies import DESIGNERS, study_named
 
 PANEL = "reference"

@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from reader_study import audit
-from reader_study.accounts import require_reader
 from reader_study.database import Database
 from reader_study.errors import AccountError
 from reader_study.records import SiteRecord, UserRecord
+from reader_study.roles import require_reader
 
 SPECIALTIES = (
     "retina",

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from reader_study.accounts import require_role
 from reader_study.adjudication import adjudicated, resolve
 from reader_study.analysis import Report, report
 from reader_study.audit import SYSTEM
@@ -23,6 +22,7 @@ from reader_study.records import (
     StudyRecord,
     UserRecord,
 )
+from reader_study.roles import require_role
 from reader_study.studies import study_named
 from reader_study.tabulate import study_table
 

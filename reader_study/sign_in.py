@@ -10,9 +10,10 @@ from argon2 import PasswordHasher
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from reader_study.accounts import User, as_user, normal_name, password_fits
+from reader_study.accounts import User, as_user, normal_name
 from reader_study.database import Database
 from reader_study.errors import BadCredentials, LockedOut
+from reader_study.passwords import password_fits
 from reader_study.records import LoginAttemptRecord, SessionRecord, UserRecord
 
 SESSION_LIFE = timedelta(hours=12)

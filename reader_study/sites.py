@@ -7,11 +7,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from reader_study import audit
-from reader_study.accounts import require_role
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
 from reader_study.errors import AccountError
 from reader_study.records import SiteRecord, UserRecord
+from reader_study.roles import require_role
 from reader_study.studies import DESIGNERS
 
 

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from reader_study.accounts import require_reader
 from reader_study.consent import consent_missing
 from reader_study.database import Database
 from reader_study.protocol import config_of
@@ -17,6 +16,7 @@ from reader_study.records import (
     StudyRecord,
     UserRecord,
 )
+from reader_study.roles import require_reader
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity
-from reader_study.accounts import require_role
 from reader_study.allocation import allocate_readers
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
@@ -23,6 +22,7 @@ from reader_study.records import (
     PredictionRecord,
     StudyRecord,
 )
+from reader_study.roles import require_role
 from reader_study.studies import DESIGNERS, study_named
 
 

@@ -9,7 +9,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity
-from reader_study.accounts import require_role
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
 from reader_study.errors import PackageError
@@ -25,6 +24,7 @@ from reader_study.records import (
     StudyRecord,
     UserRecord,
 )
+from reader_study.roles import require_role
 from reader_study.site_exchange.content import (
     Row,
     find_place,

@@ -11,12 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity, invitations
-from reader_study.accounts import NO_PASSWORD
 from reader_study.audit import SYSTEM
 from reader_study.case_list import image_sha256
 from reader_study.database import Database
 from reader_study.design import note_cases
 from reader_study.errors import PackageError
+from reader_study.passwords import NO_PASSWORD
 from reader_study.records import (
     ArmRecord,
     AssignmentRecord,

@@ -13,7 +13,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from reader_study import audit
-from reader_study.accounts import require_role
 from reader_study.audit import SYSTEM
 from reader_study.case_list import image_sha256
 from reader_study.database import Database
@@ -34,6 +33,7 @@ from reader_study.records import (
     StudyRecord,
     UserRecord,
 )
+from reader_study.roles import require_role
 from reader_study.site_exchange.content import MANIFEST, Row, add_bytes, add_json, reading_row
 from reader_study.site_exchange.sealed import SCRYPT_N, fingerprint, new_key, sealing, sha256_of
 from reader_study.studies import DESIGNERS, study_named

@@ -8,7 +8,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reader_study import audit
-from reader_study.accounts import require_role
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
 from reader_study.errors import PackageError
@@ -20,6 +19,7 @@ from reader_study.records import (
     StudyRecord,
     UserRecord,
 )
+from reader_study.roles import require_role
 from reader_study.site_exchange.content import MANIFEST, Row, add_json, reading_row
 from reader_study.site_exchange.sealed import SCRYPT_N, sealing, sha256_of
 from reader_study.studies import DESIGNERS, study_named
