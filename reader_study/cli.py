@@ -23,6 +23,7 @@ from reader_study.commands.terminal import Json, Name, connect, say, warn
 from reader_study.database import Database
 from reader_study.documents import to_html, to_markdown
 from reader_study.errors import StudyError
+from reader_study.evidence_maps import read_maps
 from reader_study.planning import Plan, simulate_power
 from reader_study.simulate import add_simulated_readers, simulate_readings
 from reader_study.tables_in import read_predictions, read_tables
@@ -62,9 +63,12 @@ def import_files(
     cases: Annotated[Path | None, typer.Option(help="CASES.csv with further cases.")] = None,
     model: Annotated[Path | None, typer.Option(help="model.csv: case_id,rank1..,score1..")] = None,
     identity: Annotated[Path | None, typer.Option(help="JSON file with the model's identity.")] = None,
+    maps: Annotated[
+        Path | None, typer.Option(help="Folder of evidence maps, CASE_ID.png or CASE_ID.RANK.png.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Add cases at the end of a draft, or freeze the predictions of a model."""
+    """Add cases at the end of a draft, or freeze the predictions of a model with its evidence maps."""
     database = connect(context)
     if cases is None and model is None:
         raise StudyError(
@@ -76,7 +80,9 @@ def import_files(
     if model is not None:
         if identity is None:
             raise StudyError("Predictions need the model's identity: --identity IDENTITY.json.")
-        states.freeze_predictions(database, name, read_predictions(model), _identity(identity))
+        predictions = read_predictions(model)
+        evidence = read_maps(maps, predictions) if maps is not None else {}
+        states.freeze_predictions(database, name, predictions, _identity(identity), evidence=evidence)
     status = results.study_status(database, SYSTEM, name)
     say(asdict(status), as_json, f"Study {name} has {status.cases} cases.")
 

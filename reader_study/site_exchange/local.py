@@ -1,9 +1,6 @@
 """A package opened at a site: an instance of its own, where the site's readers go on where they stood."""
 
 import base64
-import os
-import secrets
-import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity, invitations
 from reader_study.audit import SYSTEM
-from reader_study.case_list import image_sha256
 from reader_study.database import Database
 from reader_study.design import note_cases
 from reader_study.errors import PackageError
@@ -33,6 +29,7 @@ from reader_study.records import (
     UserRecord,
 )
 from reader_study.site_exchange.content import Row, find_place, moment, read_manifest, store_reading
+from reader_study.site_exchange.photographs import unpack
 from reader_study.site_exchange.sealed import Header, fingerprint, opening, sha256_of
 
 
@@ -70,7 +67,7 @@ def open_package(
             name = manifest["study"]["name"]
             if session.scalar(select(StudyRecord.id).where(StudyRecord.name == name)):
                 raise PackageError(f"There is already a study named {name!r} here.")
-        paths = _unpack(tar, manifest["cases"], images / header.package)
+        paths = unpack(tar, manifest["cases"], images / header.package)
     with database.transaction() as session:
         study = _store_study(database, session, manifest, paths)
         _store_readers(database, session, study, manifest["readers"])
@@ -90,30 +87,6 @@ def open_package(
         fingerprint=fingerprint(header.public_key),
         links=links,
     )
-
-
-def _unpack(tar: tarfile.TarFile, cases: list[Row], folder: Path) -> dict[str, Path]:
-    """Write each photograph under a random name; the package's own names are used for nothing."""
-    paths = {}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        for number, case in enumerate(cases):
-            member = tar.next()
-            content = tar.extractfile(member) if member is not None else None
-            if member is None or content is None or member.name != f"images/{number}":
-                raise PackageError(f"The package lacks the image of case {case['code']}.")
-            path = folder / secrets.token_hex(12)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-                out.write(content.read())
-            if image_sha256(path) != case["sha256"]:
-                raise PackageError(f"The image of case {case['code']} is not the one that was sent.")
-            paths[case["code"]] = path
-    except OSError as error:
-        raise PackageError(f"The images cannot be written to {folder}: {error.strerror}.") from error
-    except tarfile.TarError:
-        raise PackageError("The content of the package cannot be read.") from None
-    return paths
 
 
 def _store_study(database: Database, session: Session, manifest: Row, paths: dict[str, Path]) -> StudyRecord:

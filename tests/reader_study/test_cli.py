@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from reader_study import cli, conduct
+from reader_study import aid, cli, conduct, invitations
 from reader_study.accounts import find_user
 from reader_study.conduct import Answer
 from reader_study.database import Database
@@ -146,6 +146,8 @@ def test_help_lists_what_there_is(command):
         "power",
         "verify",
         "backup",
+        "restore",
+        "site",
     ):
         assert name in out
 
@@ -156,3 +158,67 @@ def test_simulated_readers_read_synthetic_studies_only(command, files):
     status, out, err = command("simulate", "pilot", "--readers", 2)
     assert (status, out) == (2, "")
     assert "real cases" in err
+
+
+def test_a_crossover_with_evidence_maps_goes_to_a_site_and_back_by_commands(command, files, monkeypatch):
+    def ok(*arguments, **options):
+        status, out, err = command(*arguments, "--json", **options)
+        assert status == 0, err
+        return json.loads(out)
+
+    secret = "a long passphrase\n"
+    (files / "cross.yaml").write_text(
+        "title: Cross\nlabel_set: demo14\ndesign: crossover\nreaders: invited\n"
+    )
+    (files / "maps").mkdir()
+    (files / "maps" / "C1.png").write_bytes(b"\x89PNG\r\n\x1a\n one")
+    (files / "maps" / "C2.2.png").write_bytes(b"\x89PNG\r\n\x1a\n two")
+    ok("study", "create", "--config", files / "cross.yaml", "--cases", files / "cases.csv")
+    status, _, err = command("study", "open", "cross")
+    assert (status, "aided arm" in err) == (2, True)
+    model = ("--model", files / "model.csv", "--identity", files / "identity.json")
+    ok("import", "cross", *model, "--maps", files / "maps")
+    ok("study", "open", "cross")
+    ok("site", "add", "FAR", "--name", "Far away")
+    link = ok("user", "invite", "--site", "FAR", "--study", "cross")["token"]
+    home = Database(command.url)
+    ana = invitations.accept(home, link, "ana", "long enough")
+    export = ("site", "export", "cross", "--site", "FAR", "--out", files / "far.site", "--passphrase-stdin")
+    sent = ok(*export, stdin=secret)
+    assert (sent["readers"], sent["cases"]) == (1, 3)
+    there = ("--database", f"sqlite:///{files / 'far.db'}")
+
+    def at_site(*arguments):
+        monkeypatch.setattr("sys.stdin", io.StringIO(secret))
+        return cli.main([*there, *map(str, arguments), "--passphrase-stdin"])
+
+    assert at_site("site", "open", files / "far.site", "--images", files / "pictures") == 0
+    away = Database(there[1])
+    while (reading := conduct.next_reading(away, ana.id)) is not None:
+        if reading.aided:
+            aid.aid_for(away, ana.id, reading.token)
+        conduct.submit(away, ana.id, reading.token, Answer(("glaucoma",), 3))
+    away.close()
+    assert at_site("site", "return", "cross", "--out", files / "back.site") == 0
+    take = ("site", "import", files / "back.site", "--passphrase-stdin")
+    taken = ok(*take, stdin=secret)
+    assert (taken["imported"], taken["conflicts"]) == (3, [])
+    status, _, err = command(*take, stdin="a wrong passphrase\n")
+    assert (status, "passphrase" in err, "Traceback" in err) == (2, True, False)
+    assert ok("verify")["intact"] is True
+    home.close()
+
+
+def test_a_folder_of_folders_makes_a_study(command, files):
+    for name in ("glaucoma", "CRVO"):
+        (files / "photos" / name).mkdir(parents=True)
+        (files / "photos" / name / "x.jpg").write_bytes(name.encode())
+    made = command("study", "create", "--config", files / "pilot.yaml", "--cases", files / "photos", "--json")
+    assert json.loads(made[1])["cases"] == 2
+    (files / "photos" / "flux capacitor").mkdir()
+    (files / "photos" / "flux capacitor" / "y.png").write_bytes(b"y")
+    (files / "photos" / "loose.png").write_bytes(b"z")
+    status, _, err = command("study", "create", "--config", files / "pilot.yaml", "--cases", files / "photos")
+    assert status == 2
+    assert "'flux capacitor': is no diagnosis" in err
+    assert "loose.png: lies in no folder" in err
