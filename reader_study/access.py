@@ -67,7 +67,7 @@ def _seconds_over(session: Session, study: StudyRecord, grant: tokens.Grant, now
     limit = config_of(study)["time_limit_seconds"]
     if limit is None or grant.purpose == "correction":
         return -1.0
-    return seconds_spent(session, grant.assignment, grant.token_hash, now) - float(limit)
+    return seconds_spent(session, grant.assignment, now) - float(limit)
 
 
 def is_late(session: Session, study: StudyRecord, grant: tokens.Grant, now: datetime) -> bool:

@@ -106,13 +106,13 @@ def present(
         steps=config["periods"] if sequential else 1,
         findings=config["findings"],
         time_limit_seconds=None if correcting else config["time_limit_seconds"],
-        seconds_spent=seconds_spent(session, assignment, tokens.token_hash(token), now),
+        seconds_spent=seconds_spent(session, assignment, now),
         previous=_previous(session, study, assignment, correcting),
         correcting=correcting,
     )
 
 
-def seconds_spent(session: Session, assignment: AssignmentRecord, token_hash: str, now: datetime) -> float:
+def seconds_spent(session: Session, assignment: AssignmentRecord, now: datetime) -> float:
     """How long the case has been before its reader, by the server's clock; corrections do not count."""
     query = (
         select(TimingEventRecord)
@@ -121,7 +121,7 @@ def seconds_spent(session: Session, assignment: AssignmentRecord, token_hash: st
         .order_by(TimingEventRecord.id)
     )
     events = [TimedEvent(row.token_hash, row.kind, row.at) for row in session.scalars(query)]
-    return seconds_so_far(events, token_hash, now)
+    return seconds_so_far(events, now)
 
 
 def _previous(

@@ -35,15 +35,28 @@ def reading_seconds(events: Sequence[TimedEvent]) -> float | None:
     return sum(shown) if shown else None
 
 
-def seconds_so_far(events: Sequence[TimedEvent], visit: str, now: datetime) -> float:
-    """Seconds that a case has been before its reader until now, in this visit and those before it.
+def seconds_so_far(events: Iterable[TimedEvent], now: datetime) -> float:
+    """Seconds that a case has been before its reader until now, for the protocol's time limit.
 
-    Sitting still does not count as a pause here: who thinks before the photograph uses up the time for it.
+    Stricter than ``reading_seconds``: sitting still is no pause, for who thinks before the photograph uses up
+    its time; and a page that was left without a word goes on counting until it is hidden or paused.
     """
-    looked = [event for event in events if event.kind not in ("idle", "active")]
-    looked.append(TimedEvent(visit, "looked", now))
-    ordered = sorted(looked, key=lambda event: event.visit)
-    return sum(_visit_seconds(list(of)) or 0.0 for _, of in groupby(ordered, key=lambda event: event.visit))
+    seconds, since, paused = 0.0, None, set[str]()
+    for event in sorted(events, key=lambda event: event.at):
+        if since is None and event.kind != "shown":
+            continue
+        if since is not None and not paused:
+            seconds += (event.at - since).total_seconds()
+        since = event.at
+        if event.kind == "shown":
+            paused.clear()
+        elif event.kind in ("hidden", "paused"):
+            paused.add(PAUSES[event.kind])
+        else:
+            paused.discard(event.kind)
+    if since is not None and not paused:
+        seconds += max(0.0, (now - since).total_seconds())
+    return seconds
 
 
 def _visit_seconds(events: Iterable[TimedEvent]) -> float | None:
