@@ -15,6 +15,7 @@ from reader_study.drawing import PROCEDURE, Showing, order
 from reader_study.errors import DesignError
 from reader_study.protocol import ALL_READERS, INVITED_READERS, config_of
 from reader_study.records import (
+    AdjudicatorRecord,
     AssignmentRecord,
     CaseRecord,
     EnrolmentRecord,
@@ -26,14 +27,24 @@ from reader_study.roles import require_role
 from reader_study.studies import DESIGNERS, periods_of, stratum, study_named
 
 
-def may_read(study: StudyRecord, reader: UserRecord) -> bool:
-    """Whether the protocol counts this account among the study's readers."""
+def may_read(session: Session, study: StudyRecord, reader: UserRecord) -> bool:
+    """Whether the protocol counts this account among the study's readers; who judges in it never reads."""
     if reader.role != "reader" or not reader.active or (reader.simulated and not study.synthetic):
+        return False
+    if judges(session, study, reader):
         return False
     readers = config_of(study)["readers"]
     if readers == INVITED_READERS:
         return reader.simulated
     return readers == ALL_READERS or reader.username in [normal_name(name) for name in readers]
+
+
+def judges(session: Session, study: StudyRecord, user: UserRecord) -> bool:
+    """Whether somebody adjudicates in a study or sits in its panel."""
+    query = select(AdjudicatorRecord.user_id).where(
+        AdjudicatorRecord.study_id == study.id, AdjudicatorRecord.user_id == user.id
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def allocate(database: Database, study_name: str, *, actor_id: str = SYSTEM) -> int:
@@ -64,6 +75,8 @@ def add_reader(database: Database, study_name: str, username: str, *, actor_id: 
         reader = session.scalar(query)
         if reader is None or reader.role != "reader" or not reader.active:
             raise DesignError(f"There is no active reader named {normal_name(username)!r}.")
+        if judges(session, study, reader):
+            raise DesignError(f"{reader.username} judges in study {study.name} and cannot read in it.")
         if session.get(EnrolmentRecord, (study.id, reader.id)) is None:
             enrol(database, session, study, reader, actor_id)
 
@@ -80,7 +93,7 @@ def allocate_readers(database: Database, session: Session, study: StudyRecord, a
     accounts = session.scalars(
         select(UserRecord).where(UserRecord.role == "reader").order_by(UserRecord.created_at)
     )
-    readers = [reader for reader in accounts if may_read(study, reader)]
+    readers = [reader for reader in accounts if may_read(session, study, reader)]
     named = config_of(study)["readers"]
     if named not in (ALL_READERS, INVITED_READERS):
         here = {reader.username for reader in readers}

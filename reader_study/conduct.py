@@ -118,7 +118,7 @@ def _takes_part(database: Database, session: Session, study: StudyRecord, reader
     """Whether the reader is enrolled; one whom the protocol names but who came late is enrolled now."""
     if session.get(EnrolmentRecord, (study.id, reader.id)) is not None:
         return True
-    if not may_read(study, reader):
+    if not may_read(session, study, reader):
         return False
     enrol(database, session, study, reader, reader.id)
     return True

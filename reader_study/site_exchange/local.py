@@ -1,6 +1,7 @@
 """A package opened at a site: an instance of its own, where the site's readers go on where they stood."""
 
 import base64
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from reader_study import audit, integrity, invitations
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
 from reader_study.design import note_cases
-from reader_study.errors import PackageError
+from reader_study.errors import PackageError, StudyError
 from reader_study.passwords import NO_PASSWORD
 from reader_study.records import (
     ArmRecord,
@@ -68,13 +69,17 @@ def open_package(
             if session.scalar(select(StudyRecord.id).where(StudyRecord.name == name)):
                 raise PackageError(f"There is already a study named {name!r} here.")
         paths = unpack(tar, manifest["cases"], images / header.package)
-    with database.transaction() as session:
-        study = _store_study(database, session, manifest, paths)
-        _store_readers(database, session, study, manifest["readers"])
-        _store_places(database, session, study, manifest)
-        _store_model(database, session, study, manifest["model"])
-        _store_earlier(database, session, study, manifest)
-        _note_opening(database, session, study, manifest, header, sha256_of(file))
+    try:
+        with database.transaction() as session:
+            study = _store_study(database, session, manifest, paths)
+            _store_readers(database, session, study, manifest["readers"])
+            _store_places(database, session, study, manifest)
+            _store_model(database, session, study, manifest["model"])
+            _store_earlier(database, session, study, manifest)
+            _note_opening(database, session, study, manifest, header, sha256_of(file))
+    except StudyError:
+        shutil.rmtree(images / header.package, ignore_errors=True)
+        raise
     links = {
         row["username"]: invitations.reset_link(database, row["username"], days=30).token
         for row in manifest["readers"]

@@ -90,10 +90,10 @@ def read_on(url: str, log: Path, before: Callable[[], None] = lambda: None) -> N
     before()
     for reader in reader_ids(database):
         while (reading := conduct.next_reading(database, reader)) is not None:
-            os.write(out, f"try {token_hash(reading.token)}\n".encode())
             conduct.image_for(database, reader, reading.token)
+            os.write(out, f"try {token_hash(reading.token)} {time.monotonic()}\n".encode())
             conduct.submit(database, reader, reading.token, ANSWER)
-            os.write(out, f"ack {token_hash(reading.token)}\n".encode())
+            os.write(out, f"ack {token_hash(reading.token)} {time.monotonic()}\n".encode())
 
 
 def fork(work: Callable[[], None]) -> int:
@@ -116,6 +116,18 @@ def acknowledged(log: Path) -> tuple[list[str], bool]:
     lines = log.read_text().splitlines() if log.exists() else []
     acks = [line.split()[1] for line in lines if line.startswith("ack ")]
     return acks, bool(lines) and lines[-1].startswith("try ")
+
+
+def submit_seconds(log: Path) -> list[float]:
+    """How long each acknowledged answer took."""
+    lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+    began = {token: float(at) for word, token, at in lines if word == "try"}
+    return [float(at) - began[token] for word, token, at in lines if word == "ack"]
+
+
+def tries(log: Path) -> int:
+    """How many answers were begun."""
+    return log.read_text().count("try ") if log.exists() else 0
 
 
 def examine(url: str, log: Path, damage: Damage) -> None:
@@ -147,13 +159,14 @@ def kill_during_submits(
     rng = random.Random(seed)
     damage, log = Damage(), folder / "acknowledged.log"
     for _ in range(times):
-        before, _ = acknowledged(log)
+        seen, few = tries(log), rng.randint(1, 3)
+        usual = sorted(submit_seconds(log)[-50:] or [0.02])
         child = fork(lambda: read_on(url, log))
-        # Let it read at least once, so that the moment is one among submits, then wait at random.
-        deadline = time.monotonic() + 60
-        while len(acknowledged(log)[0]) == len(before) and time.monotonic() < deadline:
-            time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.06))
+        # The kill falls around a submit: some time after an answer was begun, as long as one usually takes.
+        deadline = time.monotonic() + 120
+        while tries(log) < seen + few and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 1.5 * usual[len(usual) // 2]))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         damage.runs += 1

@@ -2,9 +2,10 @@ from dataclasses import asdict
 
 import pytest
 
-from reader_study import adjudication, conduct, integrity, states
+from reader_study import adjudication, allocation, conduct, design, integrity, states
 from reader_study.conduct import Answer
 from reader_study.errors import DesignError, NotAllowed, StudyError
+from reader_study.protocol import Protocol
 from reader_study.results import study_status
 from reader_study.studies import study_named
 from reader_study.tabulate import study_table
@@ -107,3 +108,20 @@ def test_after_the_unblinding_nothing_is_adjudicated(read):
 def test_an_unknown_diagnosis_is_refused(read):
     with pytest.raises(StudyError, match="not in the catalogue"):
         adjudication.decide(read, judge(read, "judge1"), "pilot", "big cup", "flux capacitor")
+
+
+def test_who_judges_in_a_study_never_reads_in_it(database, cases):
+    make_reader(database, "ana")
+    cara = make_reader(database, "cara")
+    make_study(database, cases, readers=("ana",))
+    adjudication.assign_adjudicator(database, "pilot", "cara")
+    make_study(database, cases, name="other")
+    with pytest.raises(DesignError, match="reads in study"):
+        adjudication.assign_adjudicator(database, "other", "cara")
+    with pytest.raises(DesignError, match="judges in study"):
+        allocation.add_reader(database, "pilot", "cara")
+    design.create_study(database, Protocol("third", "Third", label_set="demo14", seed=7), cases)
+    adjudication.assign_adjudicator(database, "third", "cara")
+    states.open_study(database, "third", without_model=True)
+    assert conduct.next_reading(database, cara.id, "third") is None
+    assert conduct.next_reading(database, cara.id, "other") is not None

@@ -228,8 +228,8 @@ class Study(RuleBasedStateMachine):
 
 
 Study.TestCase.settings = settings(
-    max_examples=12,
-    stateful_step_count=18,
+    max_examples=10,
+    stateful_step_count=14,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
