@@ -120,13 +120,16 @@ def test_an_account_that_cannot_be_is_refused(sqlite, name, password, values, se
         accounts.create_user(sqlite, name, password, **values)
 
 
-def test_only_administrators_add_and_disable_accounts(database):
+def test_managers_look_after_readers_and_only_administrators_after_everybody(database):
     admin = make_reader(database, "root", role="admin")
     manager = make_reader(database, "boss", role="manager")
-    assert accounts.create_user(database, "new", PASSWORD, actor_id=admin.id)
+    assert accounts.create_user(database, "new", PASSWORD, actor_id=manager.id)
+    assert not accounts.disable_user(database, "new", actor_id=manager.id).active
+    assert accounts.create_user(database, "other", PASSWORD, role="manager", actor_id=admin.id)
     for attempt in (
-        lambda: accounts.create_user(database, "other", PASSWORD, actor_id=manager.id),
-        lambda: accounts.disable_user(database, "new", actor_id=manager.id),
+        lambda: accounts.create_user(database, "third", PASSWORD, role="manager", actor_id=manager.id),
+        lambda: accounts.disable_user(database, "other", actor_id=manager.id),
+        lambda: accounts.enable_user(database, "other", actor_id=manager.id),
         lambda: accounts.erase_identity(database, "new", actor_id=manager.id),
     ):
         with pytest.raises(NotAllowed):

@@ -160,7 +160,7 @@ def test_simulated_readers_read_synthetic_studies_only(command, files):
     assert "real cases" in err
 
 
-def test_a_crossover_with_evidence_maps_goes_to_a_site_and_back_by_commands(command, files, monkeypatch):
+def test_a_crossover_with_evidence_maps_goes_to_a_site_and_back(command, files, monkeypatch, capsys):
     def ok(*arguments, **options):
         status, out, err = command(*arguments, "--json", **options)
         assert status == 0, err
@@ -190,7 +190,9 @@ def test_a_crossover_with_evidence_maps_goes_to_a_site_and_back_by_commands(comm
 
     def at_site(*arguments):
         monkeypatch.setattr("sys.stdin", io.StringIO(secret))
-        return cli.main([*there, *map(str, arguments), "--passphrase-stdin"])
+        status = cli.main([*there, *map(str, arguments), "--passphrase-stdin"])
+        capsys.readouterr()
+        return status
 
     assert at_site("site", "open", files / "far.site", "--images", files / "pictures") == 0
     away = Database(there[1])
