@@ -108,10 +108,12 @@ def load_image_tower(model: str | Path, size: int | None = None) -> ImageTower:
         return tower
     if tower.architecture["kind"] != "timm":
         raise ModelError(f"The image tower of {model} takes {tower.preprocess.size} pixels, not {size}.")
-    resized = replace(tower.preprocess, size=size)
-    return replace(
-        tower, identity=replace(tower.identity, preprocess=resized.to_dict()), encoder=tower.encoder
-    )
+    preprocess = replace(tower.preprocess, size=size)
+    identity = replace(tower.identity, preprocess=preprocess.to_dict())
+    encoder = copy.copy(tower.encoder)
+    if encoder is not None:
+        encoder.identity, encoder.preprocess = identity, preprocess
+    return replace(tower, identity=identity, encoder=encoder)
 
 
 def build_image_tower(architecture: Mapping[str, Any]) -> TowerFeatures:

@@ -106,8 +106,8 @@ class StoredHead:
         if same != (self.model.weights_sha256, self.model.preprocess, self.model.mirror):
             raise ModelError(
                 f"This classifier was made for the model {self.model.id} with weights "
-                f"{self.model.weights_sha256[:12] or 'of its package'}, not for {identity.id} with "
-                f"{identity.weights_sha256[:12] or 'those of its package'}."
+                f"{self.model.weights_sha256[:12]} at {self.model.preprocess.get('size')} pixels, not for "
+                f"{identity.id} with {identity.weights_sha256[:12]} at {identity.preprocess.get('size')}."
             )
 
 

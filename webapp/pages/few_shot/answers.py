@@ -48,8 +48,12 @@ def taught(lesson: Lesson, words: Language) -> str:
         )
     caption = escape(words("few_shot.taught"), quote=True)
     heads = "".join(
-        f'<th scope="col">{escape(words(key))}</th>'
-        for key in ("few_shot.name", "few_shot.count", "few_shot.thumbnails")
+        f'<th scope="col"{right}>{escape(words(key))}</th>'
+        for key, right in (
+            ("few_shot.name", ""),
+            ("few_shot.count", ' class="rz-number"'),
+            ("few_shot.thumbnails", ""),
+        )
     )
     return (
         f'<div class="rz-table" tabindex="0" role="region" aria-label="{caption}"><table>'

@@ -57,7 +57,7 @@ def test_the_linear_probe_is_scikit_learns_on_standardised_features(classes):
     labels = LabelSet("t", "1", "", "", LABELS.ids[:classes], LABELS.names[:classes])
     given = problem(labels=labels, noise=0.6)
     head = logistic_regression(given, 0.5, "balanced")
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, class_weight="balanced", max_iter=300))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, class_weight="balanced", max_iter=100))
     model.fit(given.features, given.classes)
     expected = model.predict_log_proba(given.val_features)
     logits = head.logits(given.val_features)
