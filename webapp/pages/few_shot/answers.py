@@ -63,8 +63,15 @@ def taught(lesson: Lesson, words: Language) -> str:
 
 def verdict(lesson: Lesson, engine: Engine, read_names: bool, words: Language) -> str:
     """Say how well the classifier does on its own photographs, each left out in turn."""
+    if lesson.model is None:
+        return ""
+    said = words("few_shot.by_model", title=lesson.model.title, id=lesson.model.id)
+    return _verdict(lesson, engine, read_names, words) + statement(said, "quiet")
+
+
+def _verdict(lesson: Lesson, engine: Engine, read_names: bool, words: Language) -> str:
     if len(lesson.names) < 2:
-        return statement(words("few_shot.second_needed"), "quiet") if lesson.examples else ""
+        return statement(words("few_shot.second_needed"), "quiet")
     found = lesson.left_out(engine, read_names)
     if not found.n:
         return statement(words("few_shot.second_photograph"), "quiet")

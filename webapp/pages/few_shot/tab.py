@@ -34,7 +34,7 @@ _DOWNLOAD = """(text) => {
 
 
 def tab(
-    words: Language, rooms: Rooms, blocks: gr.Blocks, path: gr.State
+    words: Language, rooms: Rooms, blocks: gr.Blocks, path: gr.State, model: gr.Dropdown
 ) -> tuple[Callable[..., Any], list[Any], list[Any]]:
     """Fill the tab.
 
@@ -43,14 +43,14 @@ def tab(
         rooms: Model and settings.
         blocks: The page, whose end forgets what was taught.
         path: Holds the file of the photograph that is asked about.
+        model: Id of the model that reads the first photographs; later ones are read by the same.
 
     Returns:
         What to call when that photograph changes, with its inputs and outputs.
     """
-    lessons, engine = Lessons(), rooms.engine
-    numbers = engine.identity.embed_dim
+    lessons = Lessons()
     limits = words("few_shot.limits", classes=MAX_CLASSES, one=MAX_OF_ONE, all=MAX_EXAMPLES)
-    gr.HTML(statement(words("few_shot.lead", numbers=numbers)) + statement(limits, "quiet"))
+    gr.HTML(statement(words("few_shot.lead")) + statement(limits, "quiet"))
     with gr.Row(elem_classes="rz-columns"):
         with gr.Column(scale=1, min_width=260):
             name = gr.Dropdown(
@@ -79,7 +79,13 @@ def tab(
     gr.HTML(statement(words("few_shot.download_note"), "quiet"))
     content = gr.Textbox(visible=False)
 
+    def engine_of(lesson: Lesson, chosen: str | None) -> Engine:
+        return rooms.models.engine(lesson.model.id if lesson.model else chosen)
+
     def update(lesson: Lesson, asked: str | None, by_name: bool) -> tuple[Any, ...]:
+        if not lesson.examples:
+            return answers.taught(lesson, words), "", gr.Plot(visible=False), "", gr.Dropdown(choices=[])
+        engine = engine_of(lesson, None)
         embedding = _embedding(engine, asked) if len(lesson.names) > 1 else None
         drawn, compared = answers.named(lesson, engine, embedding, by_name, words)
         choices = [(answers.shown_name(lesson, id, words), id) for id in lesson.ids]
@@ -92,11 +98,20 @@ def tab(
         )
 
     def taught(
-        request: gr.Request, typed: str | None, given: list[str] | None, asked: str | None, by_name: bool
+        request: gr.Request,
+        typed: str | None,
+        given: list[str] | None,
+        asked: str | None,
+        by_name: bool,
+        chosen: str | None,
     ) -> tuple[Any, ...]:
         session = _session(request)
-        outcome = teach(lessons, session, typed, given, engine, words)
-        return (outcome.said, None, *update(lessons.of(session), asked, by_name))
+        try:
+            engine = engine_of(lessons.of(session), chosen)
+        except ValueError as error:
+            return (statement(str(error), "problem"), None, *update(Lesson(), None, by_name))
+        said = teach(lessons, session, typed, given, engine, words).said
+        return (said, None, *update(lessons.of(session), asked, by_name))
 
     def removed(request: gr.Request, id: str | None, asked: str | None, by_name: bool) -> tuple[Any, ...]:
         session, told = _session(request), ""
@@ -117,14 +132,14 @@ def tab(
         lesson = lessons.of(_session(request))
         if len(lesson.names) < 2:
             return "", statement(words("few_shot.download_first"), "problem")
-        return lesson.stored(engine, by_name).to_json(), ""
+        return lesson.stored(engine_of(lesson, None), by_name).to_json(), ""
 
     def left(request: gr.Request) -> None:
         lessons.drop(_session(request))
 
     closed: dict[str, Any] = {"api_visibility": "private"}
     state = [shown, judged, figure, table, which]
-    add.click(taught, [name, files, path, read_names], [said, files, *state], **closed)
+    add.click(taught, [name, files, path, read_names, model], [said, files, *state], **closed)
     remove.click(removed, [which, path, read_names], [said, *state], **closed)
     forget.click(forgotten, None, [said, files, *state], **closed)
     read_names.input(again, [path, read_names], [judged, figure, table], **closed)
