@@ -71,7 +71,7 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
                     )  # fmt: skip
                     found_table = gr.HTML(elem_id="rz-neighbours")
                 with gr.Tab(words("few_shot.tab"), id="few-shot"):
-                    teach, taught, learnt = few_shot.tab(words, rooms, blocks, path)
+                    teach, taught, learnt = few_shot.tab(words, rooms, blocks, path, model)
                 with gr.Tab(words("demo.about"), id="about"):
                     facts = about.content(words, rooms)
         gr.HTML(notice(words))
