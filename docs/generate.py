@@ -27,6 +27,7 @@ COMMANDS = [
     ("retizero", "models"),
     ("retizero", "knowledge"),
     ("retizero", "train"),
+    ("retizero", "train", "finetune"),
     ("retizero", "train", "probe"),
     ("retizero", "train", "table"),
     ("retizero", "phantom"),

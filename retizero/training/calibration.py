@@ -54,21 +54,34 @@ def calibrate_embeddings(
 ) -> ModelIdentity:
     """Calibrate the model in a folder, loaded as ``engine``, on embeddings (N, D) of held-out photographs."""
     logits = engine.logits(embeddings, labels)
+    identity = replace(
+        calibrated(engine.identity, logits, primary, labels.ids, split),
+        label_set_version=f"{labels.name}@{labels.version}",
+    )
+    (folder / IDENTITY).write_text(identity.to_json(), encoding="utf-8")
+    return identity
+
+
+def calibrated(
+    identity: ModelIdentity,
+    logits: NDArray[np.float64],
+    primary: NDArray[np.int64],
+    candidates: Sequence[str],
+    split: str,
+) -> ModelIdentity:
+    """Identity with temperature and conformal threshold, fitted on logits (N, K) and true columns (N,)."""
     temperature = fit_temperature(logits, primary)
     # Too few photographs promise nothing unless every label belongs: all scores are at most 1.
     threshold = min(1.0, conformal_threshold(softmax(logits, temperature), primary, COVERAGE))
-    identity = replace(
-        engine.identity,
+    return replace(
+        identity,
         temperature=temperature,
-        label_set_version=f"{labels.name}@{labels.version}",
         conformal={
             "method": "split conformal, score 1 - p(true label), most probable label always included",
             "coverage": COVERAGE,
             "threshold": threshold,
-            "n": len(embeddings),
+            "n": len(logits),
             "split": split,
-            "candidates": list(labels.ids),
+            "candidates": list(candidates),
         },
     )
-    (folder / IDENTITY).write_text(identity.to_json(), encoding="utf-8")
-    return identity

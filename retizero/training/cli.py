@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -107,6 +108,36 @@ Config = Annotated[Path, typer.Option(help="YAML file with the settings of the r
 Strict = Annotated[
     bool, typer.Option("--strict", help="Stop where a row of the manifest cannot be used, after telling all.")
 ]
+
+
+@app.command()
+def finetune(
+    config: Config,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a killed run of the same settings was last saved.")
+    ] = False,
+    strict: Strict = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Fit a classifier on an image tower that learns wholly, by LoRA or not at all; also under torchrun."""
+    from retizero.training.finetuning.recipe import FinetuneRecipe
+    from retizero.training.finetuning.run import finetune as run
+    from retizero.training.strict_settings import read_settings
+
+    recipe = read_settings(config, FinetuneRecipe)
+    made = run(recipe, resume, strict)
+    if os.environ.get("RANK", "0") != "0":
+        return
+    if json_output:
+        print(
+            json.dumps(
+                {"model": made.identity.to_dict(), "history": made.history, "rows": made.rows},
+                ensure_ascii=False,
+                allow_nan=False,
+            )
+        )
+    else:
+        typer.echo(f"{recipe.out}: {made.identity.fingerprint}")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,3 +154,11 @@ def test_probes_on_a_towers_own_features_need_no_text(made, capsys):
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["features"] for row in rows] == ["tower", "tower"]
     assert rows[0]["measures"]["top1"]["value"] > 0.9
+
+
+@pytest.mark.parametrize("name", ["probe-start", "probe-mini"])
+def test_the_configurations_of_the_repository_can_be_read(name):
+    folder = Path(__file__).parents[4] / "configs"
+    config = read_settings(folder / f"{name}.yaml", ProbeConfig)
+    assert config.manifest == Path("../shared/fundus/metadata.csv")
+    assert config.domains[0].labels == "fundus42"

@@ -1,0 +1,101 @@
+"""Settings of a fine-tuning run."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from retizero.training.augment import Augmentation
+from retizero.training.domains import Domain
+from retizero.training.running.settings import Optimiser, Run
+from retizero.training.strict_settings import StrictSettings
+
+Measure = Literal["balanced_accuracy", "top1", "macro_auc", "kappa_diabetic_retinopathy"]
+
+
+class TowerStart(StrictSettings):
+    """The image tower and what of it learns.
+
+    Attributes:
+        model: Known model, model folder, or ``imagenet-efficientnet-lite2``.
+        learn: ``full``, every weight; ``lora``, low-rank updates that are folded in at the end; ``frozen``,
+            only the classifier.
+        rank: Of the low-rank updates.
+        size: Side of the input square in pixels; the model's own when left out.
+        drop: Dropout before the classifier.
+    """
+
+    model: str = "retizero-mini"
+    learn: Literal["full", "lora", "frozen"] = "full"
+    rank: int = Field(8, ge=1)
+    size: int | None = Field(None, ge=32)
+    drop: float = Field(0.2, ge=0, lt=1)
+
+
+class ClassifierLoss(StrictSettings):
+    """Cross entropy of the primary label.
+
+    Attributes:
+        class_weights: ``none``; ``sqrt``, the inverse square root of a class's photographs; ``balanced``,
+            the inverse.
+        smoothing: Label smoothing.
+    """
+
+    class_weights: Literal["none", "sqrt", "balanced"] = "sqrt"
+    smoothing: float = Field(0.1, ge=0, lt=1)
+
+
+class Choosing(StrictSettings):
+    """Which epoch is kept.
+
+    Attributes:
+        measure: On the validation rows of the domain.
+        patience: Epochs without a better one that end the run; None for no end.
+    """
+
+    measure: Measure = "balanced_accuracy"
+    patience: int | None = Field(None, ge=1)
+
+
+class FinetuneRecipe(Run):
+    """A run from a manifest to a classifier folder.
+
+    Attributes:
+        manifest: CSV with image, label, split and, for domains, group and source.
+        tower: Where it starts.
+        loss: What it makes smaller.
+        augmentation: How far views of a photograph differ; null trains on plain photographs.
+        validation: Which epoch is kept.
+        domain: Which rows are trained on, choose, and are tested on.
+        resamples: Of the bootstrap of the test's table.
+        cache: Folder of cropped photographs.
+        trained_on: Data in words, for the model's identity.
+        licence: Terms of the weights, for the model's identity.
+    """
+
+    manifest: Path
+    epochs: int = Field(8, ge=1)
+    batch: int = Field(32, ge=2)
+    optimiser: Optimiser = Optimiser(
+        learning_rate=3e-4, head_learning_rate=3e-3, weight_decay=0.02, warmup_epochs=0.5
+    )
+    tower: TowerStart = TowerStart()
+    loss: ClassifierLoss = ClassifierLoss()
+    augmentation: Augmentation | None = Augmentation()
+    validation: Choosing = Choosing()
+    domain: Domain = Domain()
+    resamples: int = Field(1000, ge=100)
+    cache: Path = Path("build/features")
+    trained_on: str = ""
+    licence: str = ""
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _known(cls, values: object) -> object:
+        names = {each.name for each in fields(Augmentation)}
+        if isinstance(values, dict) and (unknown := sorted(set(values) - names)):
+            raise ValueError(f"there is no {unknown[0]}; it takes {', '.join(sorted(names))}")
+        return values
