@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retizero.commands.options import (
     DEFAULT_MODEL,
     Device,
-    IndexFolder,
+    IndexPlace,
     Json,
     ManifestFile,
     Model,
@@ -25,7 +25,7 @@ from retizero.commands.services import engine_for
 
 if TYPE_CHECKING:
     from retizero.data import Manifest, ManifestRow
-    from retizero.retrieval import Embedded, Gallery, Record
+    from retizero.retrieval import Embedded, Gallery, Neighbour, Record
     from retizero.serving import Engine
 
 app = typer.Typer(help="Build, change and search a gallery.", no_args_is_help=True, add_completion=False)
@@ -36,11 +36,20 @@ def index() -> None:
     """Build, change and search a gallery."""
 
 
+Values = list[str] | None
+
+
 @app.command()
 def build(
     context: typer.Context,
-    manifest: ManifestFile,
-    index: IndexFolder,
+    index: IndexPlace,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="CSV with the columns image,label[,group][,source][,site][,split]."),
+    ] = None,
+    embeddings: Annotated[
+        Path | None, typer.Option(help="Folder that `retizero embed` wrote, instead of a manifest.")
+    ] = None,
     kind: Annotated[str, typer.Option(help="flat, fp16, ivf or hnsw.")] = "flat",
     split: Split = None,
     source: Source = None,
@@ -50,30 +59,40 @@ def build(
 ) -> None:
     """Embed a manifest's images and make a gallery of them; an existing gallery is replaced."""
     from retizero.data import read_manifest
-    from retizero.retrieval import Gallery
+    from retizero.retrieval import Gallery, GalleryError
     from retizero.retrieval.index_kinds import check_kind
+    from retizero.retrieval.shards import read_shards
 
     check_kind(kind)
+    if (manifest is None) == (embeddings is None):
+        raise GalleryError("Build from either --manifest or --embeddings.")
+    if embeddings is not None:
+        read = read_shards(embeddings)
+        records = _placed(read.records, [embeddings / record.path for record in read.records], index)
+        gallery = Gallery.build(index, read.vectors, records, read.identity, kind)
+        _tell(gallery, len(records), read.problems, (), json_output)
+        return
+    assert manifest is not None
     rows = read_manifest(manifest, labels_required=False).where(split, source)
     with only_answers_on_stdout():
         engine = engine_for(context, model, device)
         embedded, records = _embed(engine, rows, index)
         gallery = Gallery.build(index, embedded.vectors, records, engine.identity, kind)
-    _tell(gallery, len(records), rows, embedded, json_output)
+    _tell(gallery, len(records), [*rows.problems, *embedded.problems], (), json_output)
 
 
 @app.command()
 def add(
     context: typer.Context,
     manifest: ManifestFile,
-    index: IndexFolder,
+    index: IndexPlace,
     split: Split = None,
     source: Source = None,
     model: Annotated[str | None, typer.Option(help="The gallery's own model when left out.")] = None,
     device: Device = "auto",
     json_output: Json = False,
 ) -> None:
-    """Add a manifest's images to a gallery."""
+    """Add a manifest's images to a gallery, and say which are nearly the same as images that are there."""
     from retizero.data import read_manifest
     from retizero.retrieval import Gallery
 
@@ -82,13 +101,36 @@ def add(
     with only_answers_on_stdout():
         engine = _own_engine(context, gallery, model, device)
         embedded, records = _embed(engine, rows, index)
+        twins = gallery.near_duplicates(embedded.vectors)
         gallery = gallery.add(embedded.vectors, records)
-    _tell(gallery, len(records), rows, embedded, json_output)
+    alike = [(record.id, twin) for record, twin in zip(records, twins, strict=True) if twin is not None]
+    _tell(gallery, len(records), [*rows.problems, *embedded.problems], alike, json_output)
+
+
+@app.command()
+def update(
+    manifest: ManifestFile,
+    index: IndexPlace,
+    split: Split = None,
+    source: Source = None,
+    json_output: Json = False,
+) -> None:
+    """Take labels, groups, sources and sites of images that are in a gallery from a manifest."""
+    from retizero.data import read_manifest
+    from retizero.retrieval import Gallery
+
+    rows = read_manifest(manifest, labels_required=False).where(split, source)
+    gallery = Gallery.open(index).update(_records(rows.rows, index))
+    note_problems(rows.problems)
+    if json_output:
+        print_json({"updated": len(rows), "n": len(gallery), "problems": list(rows.problems)})
+    else:
+        note(f"Updated {len(rows)} of the gallery's {len(gallery)} images.")
 
 
 @app.command()
 def remove(
-    index: IndexFolder,
+    index: IndexPlace,
     ids: Annotated[list[str], typer.Option("--id", help="Id of an image; may be given several times.")],
     json_output: Json = False,
 ) -> None:
@@ -103,56 +145,92 @@ def remove(
 
 
 @app.command()
-def info(index: IndexFolder, json_output: Json = False) -> None:
+def compact(index: IndexPlace, json_output: Json = False) -> None:
+    """Free the space of removed images and index all others together, as a new gallery would."""
+    from retizero.retrieval import Gallery
+
+    gallery = Gallery.open(index).compact()
+    if json_output:
+        print_json({"n": len(gallery), "bytes": gallery.summary().size})
+    else:
+        note(f"The gallery {gallery.place} has {len(gallery)} images ({gallery.kind}).")
+
+
+@app.command()
+def info(index: IndexPlace, json_output: Json = False) -> None:
     """Say what is in a gallery."""
     from retizero.retrieval import Gallery
 
     gallery = Gallery.open(index)
-    facts = {
-        "n": len(gallery),
+    summary = gallery.summary()
+    facts: dict[str, Any] = {
+        "n": summary.n,
         "kind": gallery.kind,
         "dimension": gallery.dimension,
-        "groups": len({record.group for record in gallery.records}),
-        "synthetic": sum(record.synthetic for record in gallery.records),
-        "labels": dict(Counter(record.label for record in gallery.records).most_common()),
-        "sources": dict(Counter(record.source for record in gallery.records).most_common()),
-        "bytes": sum(file.stat().st_size for file in index.iterdir() if file.is_file()),
+        "groups": summary.groups,
+        "synthetic": summary.synthetic,
+        "labels": summary.labels,
+        "sources": summary.sources,
+        "sites": summary.sites,
+        "bytes": summary.size,
+        "fingerprint": gallery.fingerprint,
         "model": gallery.identity,
     }
     if json_output:
         print_json(facts)
     else:
-        model = gallery.identity.get("id", "")
-        shown = {**facts, "labels": len({record.label for record in gallery.records}), "model": model}
-        print_rows(("fact", "value"), list(shown.items()))
+        counted = {name: len(facts[name]) for name in ("labels", "sources", "sites")}
+        print_rows(
+            ("fact", "value"),
+            list({**facts, **counted, "model": gallery.identity.get("id", "")}.items()),
+        )
 
 
 @app.command()
 def search(
     context: typer.Context,
-    index: IndexFolder,
+    index: IndexPlace,
     image: Annotated[Path | None, typer.Option(help="Photograph to search with.")] = None,
-    text: Annotated[str | None, typer.Option(help="Disease or description to search with.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Disease or description to search with, alone or beside --image.")
+    ] = None,
+    text_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Weight of --text beside --image, from 0 to 1.")
+    ] = 0.5,
     top_k: Annotated[int, typer.Option(min=1, help="How many images to return.")] = 5,
+    label: Annotated[
+        Values, typer.Option(help="Only images of this diagnosis or a kind of it; may be given again.")
+    ] = None,
+    source: Annotated[Values, typer.Option(help="Only images of this source; may be given again.")] = None,
+    group: Annotated[Values, typer.Option(help="Only images of this patient; may be given again.")] = None,
+    site: Annotated[Values, typer.Option(help="Only images of this site; may be given again.")] = None,
+    exclude_group: Annotated[str | None, typer.Option(help="No images of this patient.")] = None,
+    per_group: Annotated[
+        int | None, typer.Option(min=1, help="At most so many images of one patient.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The gallery's own model when left out.")] = None,
     device: Device = "auto",
     json_output: Json = False,
 ) -> None:
-    """Find the images of a gallery nearest to a photograph or a text."""
+    """Find the images of a gallery nearest to a photograph, a text, or both together."""
     from retizero.data import read_image
-    from retizero.retrieval import Gallery, GalleryError
+    from retizero.retrieval import Conditions, Gallery, GalleryError
+    from retizero.serving.search_query import mixed, text_vector
 
-    if (image is None) == (text is None):
-        raise GalleryError("Search with either --image or --text.")
+    if image is None and text is None:
+        raise GalleryError("Search with --image, --text, or both.")
     photograph = read_image(image) if image is not None else None
     gallery = Gallery.open(index)
+    conditions = Conditions(*(tuple(each or ()) for each in (label, source, group, site)))
     with only_answers_on_stdout():
         engine = _own_engine(context, gallery, model, device)
-        if photograph is not None:
-            vectors = engine.embed_image([photograph])
-        else:
-            vectors = engine.embed_text([_prompt(engine, text or "")])
-        (found,) = gallery.search(vectors, top_k)
+        vectors = [engine.embed_image([photograph])] if photograph is not None else []
+        if text is not None:
+            vectors.append(text_vector(engine, engine.identity.template, text))
+        query = mixed(vectors[0], vectors[1], text_share) if len(vectors) == 2 else vectors[0]
+        (found,) = gallery.search(query, top_k, [exclude_group], conditions, per_group)
+    if text is None and found and found[0].is_near_duplicate:
+        note(_alike(str(image), found[0]))
     if json_output:
         print_json(
             [
@@ -172,47 +250,44 @@ def _own_engine(context: typer.Context, gallery: Gallery, model: str | None, dev
     return engine
 
 
-def _prompt(engine: Engine, text: str) -> str:
-    """A disease's name becomes the model's own prompt; any other text is asked as it is."""
-    from retizero.knowledge import load_catalogue
-    from retizero.retrieval import GalleryError
-
-    if not text.strip():
-        raise GalleryError("The text to search with is empty.")
-    name = load_catalogue().resolve(text).name
-    return engine.identity.template.format(label=name) if name else text.strip()
-
-
-def _embed(engine: Engine, manifest: Manifest, folder: Path) -> tuple[Embedded, list[Record]]:
+def _embed(engine: Engine, manifest: Manifest, index: str) -> tuple[Embedded, list[Record]]:
     from retizero.retrieval import GalleryError, embed_rows
 
     embedded = embed_rows(manifest.rows, engine)
     if not embedded.rows:
         note_problems([*manifest.problems, *embedded.problems])
         raise GalleryError(f"None of the images of {manifest.path} can be read.")
-    return embedded, _records(embedded.rows, folder)
+    return embedded, _records(embedded.rows, index)
 
 
-def _records(rows: Sequence[ManifestRow], folder: Path) -> list[Record]:
-    from retizero.retrieval import Record
+def _records(rows: Sequence[ManifestRow], index: str) -> list[Record]:
+    from retizero.retrieval.shards import record_of
 
+    return _placed([record_of(row) for row in rows], [row.image for row in rows], index)
+
+
+def _placed(records: Sequence[Record], files: Sequence[Path], index: str) -> list[Record]:
+    """Tell where the files lie from the gallery's folder; a database, asked from anywhere, does not."""
+    from retizero.retrieval.gallery import is_database
+
+    if is_database(index):
+        return [replace(record, path="") for record in records]
+    folder = Path(index).resolve()
     return [
-        Record(
-            id=row.name,
-            image=row.name,
-            label=row.label_text,
-            group=row.group,
-            source=row.source,
-            synthetic="synthetic" in row.source.lower(),
-            path=os.path.relpath(row.image, folder.resolve()),
-        )
-        for row in rows
+        replace(record, path=os.path.relpath(file.resolve(), folder))
+        for record, file in zip(records, files, strict=True)
     ]
 
 
-def _tell(gallery: Gallery, added: int, manifest: Manifest, embedded: Embedded, json_output: bool) -> None:
-    problems = [*manifest.problems, *embedded.problems]
+def _tell(
+    gallery: Gallery,
+    added: int,
+    problems: Sequence[str],
+    alike: Sequence[tuple[str, Neighbour]],
+    json_output: bool,
+) -> None:
     note_problems(problems)
+    note_problems([_alike(name, twin) for name, twin in alike])
     if json_output:
         print_json(
             {
@@ -220,9 +295,17 @@ def _tell(gallery: Gallery, added: int, manifest: Manifest, embedded: Embedded, 
                 "added": added,
                 "kind": gallery.kind,
                 "dimension": gallery.dimension,
-                "problems": problems,
+                "problems": list(problems),
+                "near_duplicates": [
+                    {"id": name, "of": twin.id, "similarity": twin.similarity} for name, twin in alike
+                ],
+                "fingerprint": gallery.fingerprint,
                 "model": gallery.identity,
             }
         )
     else:
-        note(f"The gallery {gallery.directory} has {len(gallery)} images ({gallery.kind}).")
+        note(f"The gallery {gallery.place} has {len(gallery)} images ({gallery.kind}).")
+
+
+def _alike(name: str, twin: Neighbour) -> str:
+    return f"{name} is nearly the same image as the gallery's {twin.id} (similarity {twin.similarity:.4f})."

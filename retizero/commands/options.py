@@ -15,9 +15,15 @@ ManifestFile = Annotated[
     Path,
     typer.Option(
         "--manifest",
-        help="CSV with the columns image,label[,group][,source][,split]; paths relative to it.",
+        help="CSV with the columns image,label[,group][,source][,site][,split]; paths relative to it.",
     ),
 ]
 Split = Annotated[str | None, typer.Option("--split", help="Use only rows of this split.")]
 Source = Annotated[str | None, typer.Option("--source", help="Use only rows of this source.")]
-IndexFolder = Annotated[Path, typer.Option("--index", help="Folder of the gallery.")]
+IndexPlace = Annotated[
+    str,
+    typer.Option(
+        "--index",
+        help="Folder of the gallery, or postgresql://user:password@host/database?gallery=name.",
+    ),
+]

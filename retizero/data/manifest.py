@@ -27,6 +27,7 @@ class ManifestRow:
         split: ``train``, ``val``, ``test``, or empty where not stated.
         row: Line of the row in the file as a spreadsheet counts it; the header is 1.
         label_text: The ``label`` column as written.
+        site: The hospital or screening place, empty where not stated.
     """
 
     image: Path
@@ -38,6 +39,7 @@ class ManifestRow:
     split: str
     row: int
     label_text: str = ""
+    site: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ def read_manifest(path: str | Path, labels_required: bool = True) -> Manifest:
     """Read a manifest.
 
     Columns: ``image`` (a path, relative to the manifest), ``label`` (``;`` separates several, the first is
-    the primary one), and optionally ``labels_all`` (further labels), ``group`` (patient), ``source``
-    and ``split``; other columns are ignored. UTF-8 with or without a byte order mark, any line ending.
+    the primary one), and optionally ``labels_all`` (further labels), ``group`` (patient), ``source``,
+    ``site`` and ``split``; other columns are ignored. UTF-8 with or without a byte order mark, any line
+    ending.
 
     Args:
         path: The CSV file.
@@ -117,7 +120,7 @@ def manifest_table(
         for column in required:
             if column not in columns:
                 raise ManifestError(f"{path} has no column {column!r}; it has {_listed(columns)}.")
-        for column in set(columns) & {"image", "label", "labels_all", "group", "source", "split"}:
+        for column in set(columns) & {"image", "label", "labels_all", "group", "source", "site", "split"}:
             if columns.count(column) > 1:
                 raise ManifestError(f"{path} has the column {column!r} twice.")
         reader.fieldnames = columns
@@ -172,6 +175,7 @@ def _row(folder: Path, number: int, values: dict[str, str], labels_required: boo
         split=values.get("split", ""),
         row=number,
         label_text=values.get("label", ""),
+        site=values.get("site", ""),
     )
 
 

@@ -1,4 +1,4 @@
-"""The kinds of FAISS index a gallery can have, and how each is built and asked."""
+"""The kinds of gallery, and how the approximate ones are built and asked: every parameter stands here."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from typing import Any
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from retizero.retrieval.errors import GalleryError
 
 KINDS = ("flat", "fp16", "ivf", "hnsw")
 EXACT_KINDS = ("flat", "fp16")
+INDEXED_FROM = 8_192  # vectors; fewer are compared one by one, which is as fast
+
 _POINTS_PER_CELL = 39  # FAISS warns about k-means with fewer
-_TRAINING_POINTS_PER_CELL = 64
-_LINKS, _EF_CONSTRUCTION, _EF_SEARCH = 32, 200, 128
+_CELLS_PER_ROOT = 4  # cells = 4 sqrt(N), as the FAISS wiki advises
+_K_MEANS_ROUNDS = 5
+_PROBED_SHARE, _LEAST_PROBED = 1 / 32, 16
+_LINKS, _EF_CONSTRUCTION, _EF_SEARCH = 16, 64, 64
+_BLOCK = 16_384
 
 
 def check_kind(kind: str) -> None:
@@ -28,51 +34,82 @@ def check_kind(kind: str) -> None:
         raise GalleryError(f"There is no index kind {kind!r}; use one of {', '.join(KINDS)}.")
 
 
+def precision_of(kind: str) -> type[np.floating[Any]]:
+    """How the vectors of a kind are stored."""
+    return np.float16 if kind == "fp16" else np.float32
+
+
+def is_indexed(kind: str, number: int) -> bool:
+    """Whether so many vectors of a kind get a FAISS index."""
+    return kind not in EXACT_KINDS and number >= INDEXED_FROM
+
+
+def cells_of(number: int) -> int:
+    """Inverted lists for so many vectors."""
+    return max(1, min(round(_CELLS_PER_ROOT * math.sqrt(number)), number // _POINTS_PER_CELL))
+
+
+def probed_of(cells: int) -> int:
+    """How many of so many inverted lists a query looks into."""
+    return min(cells, max(_LEAST_PROBED, math.ceil(cells * _PROBED_SHARE)))
+
+
 def build_index(vectors: NDArray[np.floating[Any]], kind: str) -> faiss.Index:
     """Build an inner-product index whose results are row numbers of ``vectors``.
 
     Args:
-        vectors: (N, D) float16 or float32, unit norm, N at least 1.
-        kind: ``flat`` exact; ``fp16`` exact on half-precision vectors, half the memory; ``ivf`` inverted
-            lists around about 4 sqrt(N) centroids; ``hnsw`` a navigable graph.
+        vectors: (N, D) float32, unit norm, N at least 1.
+        kind: ``ivf`` inverted lists around about 4 sqrt(N) centroids; ``hnsw`` a navigable graph.
     """
     number, dimension = vectors.shape
-    metric = faiss.METRIC_INNER_PRODUCT
     index: Any
-    if kind == "flat":
-        index = faiss.IndexFlatIP(dimension)
-    elif kind == "fp16":
-        index = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, metric)
-    elif kind == "ivf":
-        cells = max(1, min(round(4 * math.sqrt(number)), number // _POINTS_PER_CELL))
-        index = faiss.index_factory(dimension, f"IVF{cells},Flat", metric)
-        index.cp.seed = 0
-        index.train(_sample(vectors, cells * _TRAINING_POINTS_PER_CELL))
+    if kind == "ivf":
+        cells = cells_of(number)
+        index = faiss.index_factory(dimension, f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
+        index.cp.seed, index.cp.niter = 0, _K_MEANS_ROUNDS
+        index.train(_sample(vectors, cells * _POINTS_PER_CELL))
     else:
-        index = faiss.index_factory(dimension, f"HNSW{_LINKS},Flat", metric)
+        index = faiss.index_factory(dimension, f"HNSW{_LINKS},Flat", faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = _EF_CONSTRUCTION
-    for start in range(0, number, 65_536):
-        index.add(np.ascontiguousarray(vectors[start : start + 65_536], np.float32))
+    starts = range(0, number, _BLOCK)
+    for start in tqdm(starts, desc=f"Building the {kind} index", unit="block", disable=None, leave=False):
+        index.add(np.ascontiguousarray(vectors[start : start + _BLOCK], np.float32))
     built: faiss.Index = index
     return built
 
 
 def search_index(
-    index: faiss.Index, kind: str, queries: NDArray[np.float32], fetch: int
+    index: faiss.Index,
+    kind: str,
+    queries: NDArray[np.float32],
+    fetch: int,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Ask an index for the ``fetch`` nearest of each query.
 
+    Args:
+        index: What ``build_index`` or the cache gave.
+        kind: Its kind.
+        queries: (M, D) float32, unit norm.
+        fetch: How many.
+        allowed: (N,) which rows may be found; all when None.
+
     Returns:
-        Similarities and row numbers, both (M, fetch), best first; row number -1 where an approximate index
-        found fewer.
+        Similarities and row numbers, both (M, fetch), best first; row number -1 where fewer were found.
     """
-    parameters = None
     library: Any = faiss  # its type stubs lack the search parameters
     searched: Any = index
+    selector, widen = None, 1.0
+    if allowed is not None:
+        bits = np.packbits(allowed, bitorder="little")
+        selector = library.IDSelectorBitmap(bits)
+        widen = 1 / max(float(allowed.mean()), 1e-9)
     if kind == "ivf":
-        parameters = library.SearchParametersIVF(nprobe=max(8, math.ceil(searched.nlist / 16)))
-    elif kind == "hnsw":
-        parameters = library.SearchParametersHNSW(efSearch=max(_EF_SEARCH, 2 * fetch))
+        probed = min(searched.nlist, math.ceil(probed_of(searched.nlist) * widen))
+        parameters = library.SearchParametersIVF(nprobe=probed, sel=selector)
+    else:
+        beam = math.ceil(max(_EF_SEARCH, 2 * fetch) * widen)
+        parameters = library.SearchParametersHNSW(efSearch=beam, sel=selector)
     similarities, rows = searched.search(queries, fetch, params=parameters)
     return similarities, rows
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# Cosine similarity from which two files are taken for one photograph.
+NEAR_DUPLICATE = 0.998
+
 
 @dataclass(frozen=True)
 class Record:
@@ -15,6 +18,7 @@ class Record:
         source: Where it comes from, empty where not stated.
         synthetic: Whether it was rendered and is no photograph of a person.
         path: Where the file lies, relative to the gallery's folder; empty where not stored.
+        site: The hospital or screening place, empty where not stated.
     """
 
     id: str
@@ -24,6 +28,10 @@ class Record:
     source: str = ""
     synthetic: bool = False
     path: str = ""
+    site: str = ""
+
+
+COLUMNS = ("id", "image", "label", "group", "source", "synthetic", "path", "site")
 
 
 @dataclass(frozen=True)
@@ -43,3 +51,31 @@ class Neighbour:
     label: str
     similarity: float
     record: Record
+
+    @property
+    def is_near_duplicate(self) -> bool:
+        """Whether the query is probably the same photograph, perhaps saved again or scaled."""
+        return self.similarity >= NEAR_DUPLICATE
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts over a whole gallery.
+
+    Attributes:
+        n: Photographs.
+        groups: Different patients.
+        synthetic: Rendered photographs.
+        labels: Photographs per label text, most frequent first.
+        sources: Photographs per source.
+        sites: Photographs per site.
+        size: Bytes on disk, None where a database does not tell.
+    """
+
+    n: int
+    groups: int
+    synthetic: int
+    labels: dict[str, int]
+    sources: dict[str, int]
+    sites: dict[str, int]
+    size: int | None

@@ -57,10 +57,10 @@ def cached_features(manifest: Manifest, tower: ImageTower, kind: Kind, folder: P
     out = folder / f"{tower.identity.id}-{kind}-{_key(manifest.rows, identity)}"
     encoder = Engine(tower.encoder) if kind == "embedding" and tower.encoder else TowerEncoder(tower)
     embed_to_shards(manifest, encoder, identity, out, resume=out.exists(), shard_size=_SHARD)
-    vectors, names, problems = read_shards(out)
+    done = read_shards(out)
     by_name = {(row.name, row.row): row for row in manifest.rows}
-    rows = tuple(by_name[name] for name in names)
-    return Features(vectors.reshape(len(rows), width).astype(np.float32), rows, problems)
+    rows = tuple(by_name[record.id, row] for record, row in zip(done.records, done.rows, strict=True))
+    return Features(done.vectors.reshape(len(rows), width).astype(np.float32), rows, done.problems)
 
 
 def _key(rows: Sequence[ManifestRow], identity: dict[str, Any]) -> str:

@@ -185,5 +185,5 @@ def _answered_by(rooms: Rooms, words: Language) -> str:
 
 
 def _gallery_note(rooms: Rooms, words: Language) -> str:
-    synthetic = sum(record.synthetic for record in rooms.gallery.records)
-    return statement(words("demo.gallery_note", n=len(rooms.gallery), synthetic=synthetic), "quiet")
+    summary = rooms.gallery.summary()
+    return statement(words("demo.gallery_note", n=summary.n, synthetic=summary.synthetic), "quiet")
