@@ -42,8 +42,8 @@ def embed_to_shards(
 
     Shard i holds rows i * shard_size onwards as ``vectors-i.npy`` (n, D), unit norm, and ``records-i.json``
     with n records and a sentence for each row that could not be read. ``embedding.json`` states the plan:
-    rows, model, precision. The vectors are written last, so a shard is complete when they are there. In the end
-    ``problems.csv`` lists every row without a vector. Of several processes each embeds every size-th shard.
+    rows, model, precision. The vectors are written last, so a shard is complete when they are there. In the
+    end ``problems.csv`` lists every row without a vector. Each process embeds every ``ranks.size``-th shard.
 
     Args:
         manifest: What to embed.

@@ -2,7 +2,7 @@
 
 Gaussian noise on a sphere is no stand-in: it has no near neighbours, and no index works on it. Embeddings of
 photographs by retizero-mini (256 values) were looked at instead: all lie in a cone (squared norm of the
-mean vector 0.43); the first 32 principal directions hold 98 % of the variance; 64 % of the variance is between
+mean vector 0.43); the first 32 principal directions hold 98 % of the variance; 64 % of it is between
 diseases, and two photographs of one patient differ by 0.34 of it. Here: 400 diseases with Zipf's frequencies,
 two photographs a patient on average, principal directions falling off as i ** -1.5, which is slower than
 measured and so harder for an index.

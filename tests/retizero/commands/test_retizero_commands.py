@@ -214,6 +214,55 @@ def test_an_index_is_searched_by_the_name_of_a_disease(ask, photographs, text, l
     assert {hit["label"] for hit in hits} == {label}
 
 
+def test_a_search_takes_conditions_and_both_a_photograph_and_words(ask, run, photographs):
+    index = photographs / "i"
+    ask("index", "build", "--manifest", photographs / "manifest.csv", "--index", index)
+    search = ("index", "search", "--index", index, "--image", photographs / "3.png", "--top-k", 9)
+    assert {hit["label"] for hit in ask(*search, "--label", "CRVO")} == {LABELS[2]}
+    assert "3.png" not in {hit["id"] for hit in ask(*search, "--exclude-group", "p3")}
+    assert [hit["id"] for hit in ask(*search, "--group", "p3")] == ["3.png"]
+    assert ask(*search, "--site", "nowhere") == []
+    assert ask(*search, "--text", "macular hole", "--text-share", 1)[0]["label"] == "macular hole"
+    assert ask(*search, "--text", "macular hole", "--text-share", 0)[0]["id"] == "3.png"
+    assert "3.png is nearly the same image as the gallery's 3.png" in run(*search)[2]
+
+
+def test_adding_a_photograph_again_is_noticed(ask, photographs):
+    index, manifest = photographs / "i", photographs / "manifest.csv"
+    ask("index", "build", "--manifest", manifest, "--index", index, "--split", "test")
+    (photographs / "again.png").write_bytes((photographs / "5.png").read_bytes())
+    (photographs / "more.csv").write_text("image,label\nagain.png,glaucoma\n")
+    added = ask("index", "add", "--manifest", photographs / "more.csv", "--index", index)
+    assert added["near_duplicates"][0] | {"similarity": 1} == {
+        "id": "again.png",
+        "of": "5.png",
+        "similarity": 1,
+    }
+
+
+def test_labels_of_a_gallery_are_corrected_and_it_is_compacted(ask, photographs):
+    index, manifest = photographs / "i", photographs / "manifest.csv"
+    ask("index", "build", "--manifest", manifest, "--index", index)
+    (photographs / "new.csv").write_text("image,label,site\n3.png,drusen,SNEC\n")
+    assert ask("index", "update", "--manifest", photographs / "new.csv", "--index", index)["updated"] == 1
+    assert ask("index", "remove", "--index", index, "--id", "4.png")["n"] == 8
+    assert ask("index", "compact", "--index", index)["n"] == 8
+    info = ask("index", "info", "--index", index)
+    assert (info["labels"]["drusen"], info["sites"]["SNEC"]) == (1, 1)
+
+
+def test_a_gallery_is_built_from_embeddings_that_are_there(ask, run, photographs):
+    out, index = photographs / "vectors", photographs / "i"
+    ask("embed", "--manifest", photographs / "manifest.csv", "--out", out, "--shard-size", 4)
+    assert ask("index", "build", "--embeddings", out, "--index", index)["n"] == 9
+    hits = ask("index", "search", "--index", index, "--image", photographs / "4.png", "--top-k", 1)
+    assert hits[0]["id"] == "4.png"
+    (out / "vectors-00001.npy").unlink()
+    status, _, err = run("index", "build", "--embeddings", out, "--index", index)
+    assert status == 2
+    assert "not finished" in err
+
+
 def test_a_gallery_of_another_model_is_refused_in_words(run, photographs):
     index = photographs / "i"
     assert run("index", "build", "--manifest", photographs / "manifest.csv", "--index", index)[0] == 0
@@ -268,6 +317,16 @@ def test_embed_lists_rows_it_cannot_read(ask, photographs):
     assert np.load(photographs / "v/vectors-00000.npy").dtype == np.float16
 
 
+def test_embed_writes_the_unread_rows_into_a_file_and_fails_where_that_is_asked_for(run, photographs):
+    (photographs / "4.png").write_bytes(b"nothing")
+    arguments = ("embed", "--manifest", photographs / "manifest.csv", "--out", photographs / "v")
+    status, _, err = run(*arguments, "--strict")
+    assert status == 2
+    assert "1 rows have no vector" in err
+    lines = (photographs / "v/problems.csv").read_text().splitlines()
+    assert (lines[0], lines[1][:2], len(lines)) == ("row,problem", "6,", 2)
+
+
 def test_the_known_models_are_listed(ask):
     models = ask("models", "list")
     assert "retizero-mini" in [model["id"] for model in models]
@@ -284,7 +343,7 @@ def test_the_known_models_are_listed(ask):
         (("evaluate", "zero-shot", "--manifest", "gone.csv"), "gone.csv does not exist"),
         (("evaluate", "retrieval", "--gallery", "gone.csv"), "gone.csv does not exist"),
         (("index", "info", "--index", "gone"), "not a gallery"),
-        (("index", "search", "--index", "gone"), "either --image or --text"),
+        (("index", "search", "--index", "gone"), "--image, --text, or both"),
         (("index", "search", "--index", "gone", "--image", "gone.png"), "gone.png does not exist"),
         (("index", "build", "--manifest", "m.csv", "--index", "i", "--kind", "tree"), "tree"),
         (("nonsense",), "nonsense"),

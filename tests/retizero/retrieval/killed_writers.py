@@ -93,9 +93,11 @@ def main(folder, times):
         if child == 0:
             with log.open("a") as out:
                 write_for_ever(folder, out, turn)
-        while log.stat().st_size == size:
-            time.sleep(0.001)  # the writer begins
-        time.sleep(dice.uniform(0.0, 0.12))
+        began = time.monotonic()
+        lines = dice.randint(1, 6)
+        while log.read_bytes()[size:].count(b"\n") < lines:
+            time.sleep(0.001)  # the writer has begun, or finished, so many steps
+        time.sleep(dice.uniform(0.0, (time.monotonic() - began) / lines))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         if problem := check(folder, log):

@@ -1,4 +1,4 @@
-"""A gallery, in a folder or a database, finds what is nearest, changes all or nothing, refuses other models."""
+"""A gallery, in a folder or a database, finds what is nearest, and changes all or nothing."""
 
 import multiprocessing
 
@@ -221,7 +221,7 @@ def test_the_same_model_calibrated_again_is_not_refused(place):
 def test_vectors_that_do_not_fit_are_refused(place, vectors, entries, words):
     with pytest.raises(GalleryError, match=words):
         Gallery.build(place, vectors, entries, IDENTITY)
-    with pytest.raises(GalleryError, match="not a gallery|no gallery"):
+    with pytest.raises(GalleryError, match=r"not a gallery|no gallery"):
         Gallery.open(place)
 
 
