@@ -35,6 +35,7 @@ MANAGING = (
     Area("/manage/accounts", "manage.nav_accounts", STEPPING_ROLES),
     Area("/manage/records", "manage.nav_records", RESULT_ROLES),
     Area("/manage/new", "", STEPPING_ROLES),
+    Area("/manage/benchmarks", "benchmark.nav", RESULT_ROLES),
 )
 AREAS = (READING, *MANAGING)
 

@@ -74,7 +74,7 @@ def to_html(report: Mapping[str, Any], code: Code = "en") -> str:
     script = ""
     if figures:
         values = json.dumps(figures, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
-        script = f"<script>{_plotly()}</script><script>const FIGURES = {values};{_DRAW}</script>"
+        script = f"<script>{plotly_script()}</script><script>const FIGURES = {values};{_DRAW}</script>"
     return (
         f'<!doctype html><html lang="{"zh-CN" if code == "zh" else "en"}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -133,7 +133,7 @@ def _safe(cell: str) -> str:
 
 
 @cache
-def _plotly() -> str:
+def plotly_script() -> str:
     """Plotly's own script, as the installed package has it; the package itself is not imported."""
     path = metadata.distribution("plotly").locate_file("plotly/package_data/plotly.min.js")
     with open(str(path), encoding="utf-8") as file:
