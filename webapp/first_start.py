@@ -14,7 +14,7 @@ from reader_study.demo import DemoAccount, DemoCase, create_demo_study, demo_exi
 from retizero import phantom
 from retizero.data import Manifest, read_image, read_manifest
 from retizero.knowledge import label_set, load_catalogue
-from retizero.retrieval import Gallery, GalleryError, Record
+from retizero.retrieval import CurrentGallery, Gallery, GalleryError, Record
 from retizero.retrieval.embedding import embed_rows
 from retizero.serving import Engine
 from webapp.blinding import Blinding
@@ -52,7 +52,7 @@ def prepare(settings: Settings, clock: Clock = utc_now) -> Rooms:
         _tell_accounts(_demo_study(settings, engine, database), settings.data / "demo-accounts.txt")
     return Rooms(
         engine=engine,
-        gallery=_gallery(settings.data / "gallery", engine),
+        gallery=CurrentGallery(_gallery(settings.data / "gallery", engine)),
         gallery_folder=settings.data / "gallery",
         examples=tuple(row.image for row in examples.rows),
         database=database,

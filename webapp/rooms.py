@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from reader_study.database import Database
-from retizero.retrieval import Gallery
+from retizero.retrieval import CurrentGallery
 from retizero.serving import Engine
 from webapp.blinding import Blinding
 from webapp.models import Models
@@ -18,7 +18,7 @@ class Rooms:
     """The model, its gallery, the study database with its photographs, and the settings of a server."""
 
     engine: Engine
-    gallery: Gallery
+    gallery: CurrentGallery
     gallery_folder: Path
     examples: tuple[Path, ...]
     database: Database

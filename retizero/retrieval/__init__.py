@@ -1,6 +1,7 @@
 """Image retrieval: a gallery of vectors and records in a folder or a database, searched by similarity."""
 
 from retizero.retrieval.conditions import Conditions
+from retizero.retrieval.current import CurrentGallery
 from retizero.retrieval.embedding import Embedded, ImageEncoder, embed_rows
 from retizero.retrieval.errors import GalleryError
 from retizero.retrieval.gallery import Gallery
@@ -11,6 +12,7 @@ __all__ = [
     "KINDS",
     "NEAR_DUPLICATE",
     "Conditions",
+    "CurrentGallery",
     "Embedded",
     "Gallery",
     "GalleryError",

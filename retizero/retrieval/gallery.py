@@ -141,6 +141,13 @@ class Gallery(ABC):
     def latest(self) -> Gallery:
         """Return this state, or the newer one where someone changed the gallery. Cheap when nothing did."""
 
+    def latest_or_this(self) -> Gallery:
+        """``latest``, or this state while the present one cannot be opened."""
+        try:
+            return self.latest()
+        except GalleryError:
+            return self
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what decides the model's image embeddings, see ``model_match.fingerprint``."""
