@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,7 @@ def as_text(vector: NDArray[np.floating[Any]]) -> str:
 
 def composed(statement: str, name: str, **parts: sql.Composable) -> sql.Composed:
     """A statement of this package with ``{table}`` and other parts put in as identifiers."""
-    return sql.SQL(cast(LiteralString, statement)).format(table=sql.Identifier(name), fields=FIELDS, **parts)
+    return sql.SQL(statement).format(table=sql.Identifier(name), fields=FIELDS, **parts)
 
 
 def _binary(vector: NDArray[np.floating[Any]], kind: str) -> bytes:

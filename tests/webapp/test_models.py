@@ -8,7 +8,7 @@ from retizero.serving import Engine
 from webapp import models as webapp_models
 from webapp.language import Language
 from webapp.models import Models
-from webapp.pages.demo import answers, picker
+from webapp.pages.demo import picker, similar
 
 
 class FakeEngine:
@@ -55,7 +55,7 @@ def test_a_gallery_of_another_model_is_refused_in_words(loaded):
     rooms = SimpleNamespace(
         models=models, with_model=lambda id: SimpleNamespace(models=models, engine=models.engine(id))
     )
-    found, said, table = answers.similar(rooms, Language("en"), "photo.png", 5, "b")
+    found, said, table = similar.similar(rooms, Language("en"), "photo.png", 5, model="b")
     assert (found, table) == ([], "")
     assert "embedded by a" in said
 

@@ -71,7 +71,7 @@ def rank(
         result = rooms.engine.classify(read_photograph(rooms, path, words), labels, top_k=int(top_k))
     except ValueError as error:
         return None, statement(str(error), "problem"), ""
-    said = _gate(result, words) + _answered_by(rooms, words)
+    said = _gate(result, words) + answered_by(rooms, words)
     if not result.predictions:
         return None, said, ""
     names = [localised(p.id, p.label, words) for p in result.predictions]
@@ -83,34 +83,6 @@ def rank(
     ]
     table = html_table(words("demo.figure"), headers, rows, numeric=(0, 2))
     return figure, said + _confidence(result, labels, words), table
-
-
-def similar(
-    rooms: Rooms, words: Language, path: str | None, top_k: int, model: str | None = None
-) -> tuple[list[tuple[Image, str]], str, str]:
-    """Return the nearest gallery cases as (image, caption), statements (HTML) and table (HTML)."""
-    try:
-        rooms = rooms.with_model(model)
-        if rooms.engine.identity != rooms.models.default.identity:
-            raise BadRequest(words("demo.other_gallery", made_by=rooms.models.default.identity.id))
-        photograph = read_photograph(rooms, path, words)
-        _, embedding = rooms.engine.examine(photograph)
-        if embedding is None:
-            return [], statement(words("demo.gate_refused"), "problem"), ""
-        neighbours = rooms.engine.nearest(embedding, rooms.gallery, int(top_k))
-    except ValueError as error:
-        return [], statement(str(error), "problem"), ""
-    shown, rows = [], []
-    for i, n in enumerate(neighbours, start=1):
-        name = localised(*resolved(n.label), words)
-        origin = words("demo.synthetic" if n.record.synthetic else "demo.real")
-        file = rooms.gallery_folder / n.image
-        if file.is_file():
-            shown.append((read_image(file), f"{i}. {name} · {n.similarity:.3f} · {origin}"))
-        rows.append((i, name, f"{n.similarity:.3f}", n.id, origin))
-    headers = [words(f"demo.{k}") for k in ("rank", "label", "similarity", "case", "synthetic")]
-    table = html_table(words("demo.neighbours"), headers, rows, numeric=(0, 2))
-    return shown, _gallery_note(rooms, words) + _answered_by(rooms, words), table
 
 
 def classify_json(
@@ -129,9 +101,8 @@ def classify_json(
 def search_json(rooms: Rooms, words: Language, path: str | None, top_k: float | None) -> object:
     """Answer the public ``/search`` endpoint: [{id, image, label, similarity}], or {"error": words}."""
     try:
-        found = rooms.engine.search(
-            read_photograph(rooms, path, words), rooms.gallery, max(1, int(top_k or 5))
-        )
+        photograph = read_photograph(rooms, path, words)
+        found = rooms.engine.search(photograph, rooms.gallery.now(), max(1, int(top_k or 5)))
     except ValueError as error:
         return {"error": str(error)}
     return [{"id": n.id, "image": n.image, "label": n.label, "similarity": n.similarity} for n in found]
@@ -178,12 +149,8 @@ def _confidence(result: Classification, labels: LabelSet, words: Language) -> st
     return said + (statement(words("demo.not_resolved", names="; ".join(typed)), "warning") if typed else "")
 
 
-def _answered_by(rooms: Rooms, words: Language) -> str:
+def answered_by(rooms: Rooms, words: Language) -> str:
+    """Say which model answered."""
     identity = rooms.engine.identity
     said = words("demo.answered_by", title=identity.title, id=identity.id, sha=identity.weights_sha256[:12])
     return statement(said, "quiet")
-
-
-def _gallery_note(rooms: Rooms, words: Language) -> str:
-    summary = rooms.gallery.summary()
-    return statement(words("demo.gallery_note", n=summary.n, synthetic=summary.synthetic), "quiet")

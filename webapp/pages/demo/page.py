@@ -11,6 +11,7 @@ from retizero.knowledge import label_set, label_sets
 from webapp.language import Language
 from webapp.pages import few_shot
 from webapp.pages.demo import about, answers, evidence, picker
+from webapp.pages.demo import similar as similar_cases
 from webapp.rooms import Rooms
 from webapp.shell import notice, top_bar
 from webapp.tables import statement
@@ -61,15 +62,7 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
                 with gr.Tab(words("evidence.tab"), id="evidence"):
                     offered, offer_from, offer_to = evidence.tab(words, rooms, [path, labels, typed], model)
                 with gr.Tab(words("demo.retrieval"), id="retrieval"):
-                    with gr.Row():
-                        neighbours = gr.Slider(3, 12, value=6, step=1, label=words("demo.neighbours_k"))
-                        search = gr.Button(words("demo.search"), variant="primary", elem_id="rz-search")
-                    found_said = gr.HTML(statement(words("demo.waiting_cases"), "quiet"))
-                    found = gr.Gallery(
-                        label=words("demo.neighbours"), columns=3, height="auto", format="png",
-                        buttons=["fullscreen"], elem_id="rz-found",
-                    )  # fmt: skip
-                    found_table = gr.HTML(elem_id="rz-neighbours")
+                    similar, search_for, cases = similar_cases.tab(words, rooms, blocks, path, model)
                 with gr.Tab(words("few_shot.tab"), id="few-shot"):
                     teach, taught, learnt = few_shot.tab(words, rooms, blocks, path, model)
                 with gr.Tab(words("demo.about"), id="about"):
@@ -98,17 +91,7 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
         def asked(p: str | None, chosen: str, own: str, k: int, id: str) -> tuple[Any, str, str]:
             return answers.rank(rooms, words, p, chosen, own, k, id)
 
-        def similar(p: str | None, k: int, id: str) -> tuple[Any, str, str]:
-            if p is None:
-                return [], statement(words("demo.waiting_cases"), "quiet"), ""
-            return answers.similar(rooms, words, p, k, id)
-
-        def searched(p: str | None, k: int, id: str) -> tuple[Any, str, str]:
-            return answers.similar(rooms, words, p, k, id)
-
         question, answer = [path, labels, typed, top_k, model], [figure, said, table]
-        search_for = [path, neighbours, model]
-        cases = [found, found_said, found_table]
         closed: dict[str, Any] = {"api_visibility": "private"}
         chosen = [preview, path, problem]
         for event in (
@@ -127,7 +110,6 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
         changed = gr.on([labels.input, top_k.release], ranked, question, answer, **closed)
         for event in (own_list, changed):
             event.then(offered, offer_from, offer_to, **closed)
-        search.click(searched, search_for, cases, **closed)
         _public_endpoints(words, rooms)
     return blocks
 

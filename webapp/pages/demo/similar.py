@@ -6,7 +6,6 @@ import gradio as gr
 
 from retizero.data import read_image
 from retizero.retrieval import Conditions, Gallery, Neighbour
-from retizero.serving import Engine
 from retizero.serving.search_query import mixed, text_vector
 from webapp.language import Language
 from webapp.pages.demo.answers import BadRequest, Image, answered_by, localised, read_photograph, resolved
@@ -85,10 +84,10 @@ def similar(
     """Return the nearest gallery cases as (image, caption), statements (HTML) and table (HTML)."""
     try:
         rooms = rooms.with_model(model)
-        gallery = rooms.gallery.now()
         if rooms.engine.identity != rooms.models.default.identity:
             raise BadRequest(words("demo.other_gallery", made_by=rooms.models.default.identity.id))
-        query = _query(rooms.engine, words, path, text, text_share)
+        gallery = rooms.gallery.now()
+        query = _query(rooms, words, path, text, text_share)
         gallery.require(rooms.engine.identity)
         (neighbours,) = gallery.search(query, top_k, conditions=conditions, per_group=per_group)
     except ValueError as error:
@@ -103,24 +102,22 @@ def similar(
     return shown, said, table
 
 
-def _query(engine: Engine, words: Language, path: str | None, text: str, text_share: float) -> Any:  # noqa: ANN401
+def _query(rooms: Rooms, words: Language, path: str | None, text: str, text_share: float) -> Any:  # noqa: ANN401
     """One vector for what was asked: the photograph, the words, or both."""
     photograph = None
     if path:
-        _, photograph = engine.examine(read_photograph(path, words))
+        _, photograph = rooms.engine.examine(read_photograph(rooms, path, words))
         if photograph is None:
             raise BadRequest(words("demo.gate_refused"))
     if not text.strip():
         if photograph is None:
             raise BadRequest(words("demo.choose_first"))
         return photograph
-    spoken = text_vector(engine, engine.identity.template, text[:MAX_TEXT])
+    spoken = text_vector(rooms.engine, rooms.engine.identity.template, text[:MAX_TEXT])
     return spoken if photograph is None else mixed(photograph, spoken, text_share)
 
 
-def _shown(
-    rooms: Rooms, words: Language, neighbours: list[Neighbour]
-) -> tuple[list[tuple[Image, str]], str]:
+def _shown(rooms: Rooms, words: Language, neighbours: list[Neighbour]) -> tuple[list[tuple[Image, str]], str]:
     shown, rows = [], []
     for i, n in enumerate(neighbours, start=1):
         name = localised(*resolved(n.label), words)
