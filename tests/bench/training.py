@@ -1,6 +1,6 @@
 """Image-text pretraining against open_clip's own trainer: the same model, photographs, captions and machine.
 
-Theirs is ``open_clip_train.train.train_one_epoch`` with its CSV data set and its train transform, ours the
+Theirs is ``open_clip_train.train.train_one_epoch`` with open_clip's train transform, ours the
 loop behind ``retizero train pretrain``. Both read the photographs from JPEG files, augment them as they do by
 default, and make the same number of steps of the same size with AdamW.
 """
@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from retizero import phantom
@@ -206,7 +207,6 @@ def _open_clips(folder: Path, manifest: Path) -> Callable[[int], None]:
     """Return a function that trains one epoch with open_clip's own trainer."""
     from open_clip.loss import ClipLoss
     from open_clip.transform import image_transform
-    from open_clip_train.data import get_csv_dataset
     from open_clip_train.scheduler import cosine_lr
     from open_clip_train.train import train_one_epoch
 
@@ -216,11 +216,12 @@ def _open_clips(folder: Path, manifest: Path) -> Callable[[int], None]:
     arguments = Namespace(
         device="cpu", precision="fp32", distill=False, accum_freq=1, skip_scheduler=False, horovod=False,
         grad_clip_norm=1.0, rank=0, local_rank=0, world_size=1, log_every_n_steps=100, batch_size=BATCH,
-        wandb=False, save_logs=False, distributed=False, train_data=str(manifest), csv_img_key="image",
-        csv_caption_key="caption", csv_separator=",", workers=0, log_local=False,
+        wandb=False, distributed=False, log_local=False,
     )  # fmt: skip
     transform = image_transform(SIZE, is_train=True, mean=start.preprocess.mean, std=start.preprocess.std)
-    data = {"train": get_csv_dataset(arguments, transform, True, tokenizer=_their_tokens(start))}
+    loader: Any = DataLoader(TheirPairs(manifest, transform, start), BATCH, shuffle=True, drop_last=True)
+    loader.num_samples, loader.num_batches = BATCH * STEPS, STEPS
+    data = {"train": Namespace(dataloader=loader, set_epoch=lambda epoch: None)}
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
     schedule = cosine_lr(optimiser, 1e-4, 1, STEPS)
 
@@ -230,17 +231,27 @@ def _open_clips(folder: Path, manifest: Path) -> Callable[[int], None]:
     return epoch
 
 
-def _their_tokens(start: Start) -> Callable[[list[str]], torch.Tensor]:
-    """Tokenise as open_clip does: every caption padded to the context length."""
+class TheirPairs(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Pairs as open_clip_train's CSV data set gives them, which needs webdataset only to be imported.
 
-    def tokens(texts: list[str]) -> torch.Tensor:
-        ids = torch.zeros((len(texts), start.context_length), dtype=torch.long)
-        for row, encoding in enumerate(start.tokenizer.encode_batch(texts)):
-            numbers = encoding.ids[: start.context_length]
-            ids[row, : len(numbers)] = torch.tensor(numbers)
-        return ids
+    Captions are padded to the context length.
+    """
 
-    return tokens
+    def __init__(
+        self, manifest: Path, transform: Callable[[Image.Image], torch.Tensor], start: Start
+    ) -> None:
+        with manifest.open(encoding="utf-8") as file:
+            self._rows = list(csv.DictReader(file))
+        self._transform, self._start = transform, start
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        row, length = self._rows[index], self._start.context_length
+        numbers = self._start.tokenizer.encode(row["caption"]).ids[:length]
+        ids = torch.tensor(numbers + [0] * (length - len(numbers)))
+        return self._transform(Image.open(row["image"])), ids
 
 
 def _random_batch(count: int, size: int, length: int) -> Batch:
