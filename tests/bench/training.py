@@ -36,7 +36,7 @@ from retizero.training.running.world import World
 from retizero.training.strict_settings import settings_of
 from tests.bench.rows import Row, machine
 
-SIZE, BATCH, STEPS, ROUNDS = 112, 16, 6, 3
+SIZE, BATCH, STEPS, ROUNDS = 224, 8, 4, 3
 TEXT = Path("models/retizero-mini/text")
 
 

@@ -123,8 +123,10 @@ class TowerSettings(StrictSettings):
             )
         if self.folder is None and self.bert is None and self.tokenizer is None:
             raise ValueError("name one of folder, bert or tokenizer: captions need a tokenizer")
-        if self.architecture == "open_clip" and self.folder is None and not self.vision:
-            raise ValueError("architecture open_clip needs vision, open_clip's vision_cfg")
+        if self.architecture == "open_clip" and not self.folder and "timm_model_name" not in self.vision:
+            raise ValueError(
+                "architecture open_clip needs vision, open_clip's vision_cfg, with timm_model_name"
+            )
         return self
 
 

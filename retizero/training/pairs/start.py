@@ -161,7 +161,15 @@ def _new_open_clip(settings: TowerSettings, work: Path) -> tuple[nn.Module, Toke
         },
     }
     write_text_tower_files(work / TEXT, text, tokenizer)
-    return build_towers(model, work), tokenizer, OpenClipSizes(model, text)
+    towers, sizes = build_towers(model, work), OpenClipSizes(model, text)
+    trunk: Any = cast(Any, towers).visual.trunk
+    fixed = getattr(getattr(trunk, "patch_embed", None), "img_size", None)
+    if fixed is not None and fixed[0] != _input_size(sizes):
+        raise ConfigError(
+            f"towers.vision.image_size is {_input_size(sizes)} and {settings.vision['timm_model_name']} takes "
+            f"{fixed[0]} pixels; write that."
+        )
+    return towers, tokenizer, sizes
 
 
 def _input_size(sizes: RetiZeroConfig | OpenClipSizes) -> int:

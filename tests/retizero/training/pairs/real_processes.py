@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,8 @@ def run_command(arguments: list[str], output: Path) -> None:
     """Run ``retizero`` with stderr in a file; the exit status is the process's."""
     from retizero.cli import main
 
-    with output.open("a") as file:
-        os.dup2(file.fileno(), 2)
-        os._exit(main(arguments))
+    sys.stderr = output.open("a", buffering=1)
+    os._exit(main(arguments))
 
 
 def compare_losses(recipes: dict[str, PairRecipe], out: Path) -> None:

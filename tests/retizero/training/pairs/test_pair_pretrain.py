@@ -183,6 +183,16 @@ def test_missing_weights_of_the_paper_are_named(tmp_path, capsys):
         ({"towers": {"init": "mae"}}, "init mae needs mae"),
         ({"picture": {"augmentation": {"zoom": 1}}}, "no zoom"),
         ({"picture": {"size": 40}}, "leave picture.size out"),
+        ({"towers": {"architecture": "open_clip"}}, "timm_model_name"),
+        (
+            {
+                "towers": {
+                    "architecture": "open_clip",
+                    "vision": {"timm_model_name": "test_vit", "image_size": 64},
+                }
+            },
+            "takes 160 pixels",
+        ),
         ({"loss": {"clip": 0}}, "clip or siglip"),
         ({"validation": {"label_set": "none such"}}, "none such"),
     ],
