@@ -165,9 +165,9 @@ def _new_open_clip(settings: TowerSettings, work: Path) -> tuple[nn.Module, Toke
     trunk: Any = cast(Any, towers).visual.trunk
     fixed = getattr(getattr(trunk, "patch_embed", None), "img_size", None)
     if fixed is not None and fixed[0] != _input_size(sizes):
+        name, given = settings.vision["timm_model_name"], _input_size(sizes)
         raise ConfigError(
-            f"towers.vision.image_size is {_input_size(sizes)} and {settings.vision['timm_model_name']} takes "
-            f"{fixed[0]} pixels; write that."
+            f"towers.vision.image_size is {given} and {name} takes {fixed[0]} pixels; write that."
         )
     return towers, tokenizer, sizes
 
