@@ -10,7 +10,9 @@ import typer
 from tqdm import tqdm
 
 from reader_study import backup, design, exchange, integrity, results, states
-from reader_study.analysis import report
+from reader_study.analysis import UnequalK, report
+from reader_study.analysis.delong import delong as compare_markers
+from reader_study.analysis.delong import read_markers
 from reader_study.analysis.mrmc.covariance import Covariance
 from reader_study.analysis.mrmc.outcomes import Outcome
 from reader_study.analysis.mrmc.ratings import read_ratings
@@ -178,10 +180,20 @@ def analyse(
     markdown: Annotated[Path | None, typer.Option(help="Report to write as Markdown.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     resamples: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of the bootstrap.")] = 2000,
+    model_k: Annotated[
+        int | None, typer.Option(min=1, help="Ranks that count for the model, where unequal is wanted.")
+    ] = None,
+    readers_k: Annotated[
+        int | None, typer.Option(min=1, help="Ranks that count for readers, where unequal is wanted.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Everything that readings say about readers, model and help, from CSV files."""
-    found = report(read_tables(cases, readers, reads, model), seed=seed, resamples=resamples).to_json()
+    if (model_k is None) != (readers_k is None):
+        raise StudyError("An unequal comparison needs both --model-k and --readers-k.")
+    unequal = UnequalK(model_k, readers_k) if model_k and readers_k and model_k != readers_k else None
+    table = read_tables(cases, readers, reads, model)
+    found = report(table, seed=seed, resamples=resamples, unequal=unequal).to_json()
     _write(found, out)
     if html is not None:
         _write_text(to_html(found), html)
@@ -212,6 +224,21 @@ def mrmc(
         covariance=covariance,
         standalone=standalone,
     )
+    _write(found, out)
+    say(found, as_json, f"Wrote {out}.")
+
+
+@app.command()
+def delong(
+    scores: Annotated[Path, typer.Option(help="CSV: a row a case, a column for the truth, one a marker.")],
+    truth: Annotated[str, typer.Option(help="Column of the truth.")],
+    out: Annotated[Path, typer.Option(help="Result to write, JSON.")],
+    diseased: Annotated[str, typer.Option(help="What the truth says of a diseased case.")] = "1",
+    marker: Annotated[list[str] | None, typer.Option(help="Column to compare; all when not given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare areas under ROC curves of markers on the same cases by DeLong's test."""
+    found = compare_markers(read_markers(scores, truth, diseased, marker or ()))
     _write(found, out)
     say(found, as_json, f"Wrote {out}.")
 

@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
+from reader_study.analysis.mrmc.ratings import refuse_repeated_columns
 from reader_study.analysis.table import AnalysedCase, AnalysedReader, ModelAnswer, Read, StudyTable
 from reader_study.errors import StudyError
 from reader_study.scoring import catalogue_match, hit_rank, name_or_id
 from retizero.knowledge import AcceptanceRule, load_catalogue
 
 Row = Mapping[str, str]
+LARGEST_LEVEL = 1_000  # of confidence, and of periods
+_RARE, _COMMON = {"1", "true", "yes"}, {"0", "false", "no", ""}
 
 
 def read_tables(
@@ -40,16 +43,23 @@ def read_tables(
         "have no truth",
     )
 
+    _refuse(
+        cases,
+        [n for n, row in enumerate(case_rows, 2) if row.get("rare", "").lower() not in _RARE | _COMMON],
+        "have something else than 0 or 1 in the column rare",
+    )
+
     reader_rows = _rows(readers, ("reader_id",))
     people = tuple(
         AnalysedReader(
             row["reader_id"],
             row.get("site", ""),
-            int(row["years"]) if row.get("years", "").isdecimal() else None,
+            int(_number(readers, number, row["years"], least=0)) if row.get("years") else None,
             row.get("arm_first", ""),
             row["reader_id"].startswith("SIM-"),
+            row.get("specialty", ""),
         )
-        for row in reader_rows
+        for number, row in enumerate(reader_rows, 2)
     )
     names = {person.reader_id for person in people}
     if len(names) < len(people):
@@ -66,6 +76,12 @@ def read_tables(
         "name a case or reader that the other files do not have",
     )
     k = _ranks_of(read_rows[0]) if read_rows else 1
+    _refuse(reads, [n for n, row in enumerate(read_rows, 2) if not row["arm"]], "have no arm")
+    _refuse(
+        reads,
+        [n for n, row in enumerate(read_rows, 2) if _has_gap([row[f"rank{r}"] for r in range(1, k + 1)])],
+        "leave a rank empty before one that is given",
+    )
     scored = []
     seen: set[tuple[str, ...]] = set()
     twice = []
@@ -80,11 +96,11 @@ def read_tables(
                 reader_id=row["reader_id"],
                 case_id=row["case_id"],
                 arm=row["arm"],
-                period=int(_number(reads, number, row.get("period", "") or "1")),
+                period=_whole(reads, number, row.get("period", "") or "1"),
                 ranks=ranks,
                 hit=hit_rank(ranks, truth[row["case_id"]], matches, truths),
-                confidence=int(_number(reads, number, row["confidence"])) if row.get("confidence") else None,
-                seconds=_number(reads, number, row["seconds"]) if row.get("seconds") else None,
+                confidence=_whole(reads, number, row["confidence"]) if row.get("confidence") else None,
+                seconds=_number(reads, number, row["seconds"], least=0) if row.get("seconds") else None,
             )
         )
     _refuse(reads, twice, "repeat a reading (same reader, case, arm and period)")
@@ -93,7 +109,7 @@ def read_tables(
         study={"name": cases.stem, "rule": rule, "truths": truths, "synthetic": False},
         k=k,
         cases=tuple(
-            AnalysedCase(row["case_id"], truth[row["case_id"]], row.get("rare", "") in ("1", "true", "yes"))
+            AnalysedCase(row["case_id"], truth[row["case_id"]], row.get("rare", "").lower() in _RARE)
             for row in case_rows
         ),
         readers=people,
@@ -141,9 +157,12 @@ def _model(
 def _ranked(path: Path, number: int, row: Row, canonical: Callable[[str], str]) -> list[tuple[str, float]]:
     ranks = [rank for rank in range(1, _ranks_of(row) + 1) if row[f"rank{rank}"]]
     return [
-        (canonical(row[f"rank{rank}"]), _number(path, number, row.get(f"score{rank}", "") or "nan"))
-        for rank in ranks
+        (canonical(row[f"rank{rank}"]), _score(path, number, row.get(f"score{rank}", ""))) for rank in ranks
     ]
+
+
+def _score(path: Path, number: int, text: str) -> float:
+    return _number(path, number, text) if text else math.nan
 
 
 def _canonical() -> Callable[[str], str]:
@@ -167,28 +186,46 @@ def _ranks_of(row: Row) -> int:
     return k
 
 
-def _number(path: Path, row: int, text: str) -> float:
+def _has_gap(ranks: list[str]) -> bool:
+    given = [bool(rank) for rank in ranks]
+    return given != sorted(given, reverse=True)
+
+
+def _number(path: Path, row: int, text: str, *, least: float = -math.inf) -> float:
     try:
         value = float(text)
     except ValueError:
         raise StudyError(f"{path.name}, row {row}: {text!r} is not a number.") from None
-    if math.isinf(value) or (math.isnan(value) and text != "nan"):
+    if not math.isfinite(value):
         raise StudyError(f"{path.name}, row {row}: {text!r} is not a finite number.")
+    if value < least:
+        raise StudyError(f"{path.name}, row {row}: {text!r} is below {least:g}.")
     return value
+
+
+def _whole(path: Path, row: int, text: str) -> int:
+    value = _number(path, row, text, least=0)
+    if value != int(value) or value > LARGEST_LEVEL:
+        raise StudyError(f"{path.name}, row {row}: {text!r} is not a whole number up to {LARGEST_LEVEL}.")
+    return int(value)
 
 
 def _rows(path: Path, required: tuple[str, ...]) -> list[Row]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="")
+            refuse_repeated_columns(path, reader.fieldnames or ())
             missing = [name for name in required if name not in (reader.fieldnames or ())]
             if missing:
                 raise StudyError(f"{path.name} lacks the columns {', '.join(missing)}.")
-            return [{name: (value or "").strip() for name, value in row.items() if name} for row in reader]
+            rows = [{name: (value or "").strip() for name, value in row.items() if name} for row in reader]
     except OSError as error:
         raise StudyError(f"{path} cannot be read: {error.strerror}.") from error
     except (csv.Error, UnicodeDecodeError):
         raise StudyError(f"{path} is not a CSV file in UTF-8.") from None
+    for name in (name for name in required if name.endswith("_id")):
+        _refuse(path, [number for number, row in enumerate(rows, 2) if not row[name]], f"have no {name}")
+    return list(rows)
 
 
 def _refuse(path: Path, rows: list[int], why: str) -> None:

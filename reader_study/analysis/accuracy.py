@@ -6,25 +6,29 @@ for why both are random); the cases that a draw holds are the same for every rea
 keeps the pairing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from statsmodels.stats.proportion import proportion_confint
 
-from reader_study.analysis.mrmc import readers_against_model
-from reader_study.analysis.report import (
+from reader_study.analysis.columns import Columns, columns_of
+from reader_study.analysis.estimates import (
     READERS,
     SIMULATED,
     Estimate,
     GroupAccuracy,
     ModelDifference,
     ReaderAccuracy,
-    Report,
     SiteAccuracy,
+    UnequalK,
 )
-from reader_study.analysis.table import AnalysedReader, Read, StudyTable
+from reader_study.analysis.flow import counts_of, notes_of
+from reader_study.analysis.mrmc import readers_against_model
+from reader_study.analysis.report import Report
+from reader_study.analysis.table import StudyTable
 
 TOP_K = (1, 3, 5)
 LEVEL = 0.95
@@ -60,23 +64,24 @@ class Grid:
     model: Array | None
 
 
-def make_grid(table: StudyTable, readers: Sequence[AnalysedReader], reads: Sequence[Read], k: int) -> Grid:
-    """Count right and all reads of those readers, leaving out readers who read nothing."""
-    column = {case.case_id: index for index, case in enumerate(table.cases)}
-    row = {reader.reader_id: index for index, reader in enumerate(readers)}
-    right, count = np.zeros((len(readers), len(column))), np.zeros((len(readers), len(column)))
-    for read in reads:
-        if read.reader_id in row:
-            place = row[read.reader_id], column[read.case_id]
-            count[place] += 1
-            right[place] += 1 <= read.hit <= k
+def make_grid(table: StudyTable, columns: Columns, arm: str, k: int) -> Grid:
+    """Count right and all reads of an arm, leaving out readers who read nothing in it."""
+    right, count = columns.counts(arm, k)
     model = None
     if table.model:
-        model = np.zeros(len(column))
-        for answer in table.model:
-            model[column[answer.case_id]] = 1 <= answer.hit <= k
+        hits = np.array([table.model_hits.get(case, 0) for case in columns.cases])
+        model = ((hits >= 1) & (hits <= k)).astype(np.float64)
     took_part = count.sum(axis=1) > 0
     return Grid(right[took_part], count[took_part], model)
+
+
+@lru_cache(maxsize=8)
+def _draws(readers: int, cases: int, resamples: int, seed: int) -> tuple[Array, Array]:
+    """How often each case (resamples, cases) and each reader is drawn; the same for every metric."""
+    rng = np.random.default_rng(seed)
+    of_cases = rng.multinomial(cases, np.full(cases, 1 / cases), size=resamples).astype(np.float64)
+    of_readers = rng.multinomial(readers, np.full(readers, 1 / readers), size=resamples).astype(np.float64)
+    return of_cases, of_readers
 
 
 def reader_means(grid: Grid, weights: Array) -> tuple[Array, Array]:
@@ -107,9 +112,7 @@ def two_way_bootstrap(
         The value on the data, and the 2.5 % and 97.5 % quantiles over draws of readers and cases.
     """
     readers, cases = grid.reads.shape
-    rng = np.random.default_rng(seed)
-    case_draws = rng.multinomial(cases, np.full(cases, 1 / cases), size=resamples).astype(np.float64)
-    reader_draws = rng.multinomial(readers, np.full(readers, 1 / readers), size=resamples).astype(np.float64)
+    case_draws, reader_draws = _draws(readers, cases, resamples, seed)
     accuracy, model = reader_means(grid, np.vstack([np.ones(cases), case_draws]))
     values = accuracy - model if against_model else accuracy
     weights = np.vstack([np.ones(readers), reader_draws]) * np.isfinite(values)
@@ -152,29 +155,38 @@ def model_difference(grid: Grid) -> Estimate:
     return Estimate(found.difference, found.ci, None, readers, found.reason, found.se, found.df, found.p)
 
 
-def report(table: StudyTable, *, seed: int = 0, resamples: int = 2000) -> Report:
+def unequal_difference(table: StudyTable, arm: str, unequal: UnequalK) -> Estimate:
+    """Readers within their k ranks minus the model within its own k: another question than equal k."""
+    if not table.model:
+        return Estimate(None, None, None, 0, "The study has no predictions of a model.")
+    readers = make_grid(table, table.columns, arm, unequal.readers)
+    model = make_grid(table, table.columns, arm, unequal.model)
+    return model_difference(Grid(readers.right, readers.reads, model.model))
+
+
+def report(
+    table: StudyTable, *, seed: int = 0, resamples: int = 2000, unequal: UnequalK | None = None
+) -> Report:
     """Compute everything about accuracy.
 
     Args:
         table: the scored study.
         seed: of the bootstrap.
         resamples: draws of the bootstrap.
+        unequal: compare the model and readers within different numbers of ranks too.
     """
     ks = tuple(k for k in TOP_K if k <= table.k) or (1,)
     names = {k: f"top{k}" for k in ks}
     arms = tuple(dict.fromkeys(read.arm for read in table.reads)) or ("unaided",)
-    groups = {
-        READERS: [reader for reader in table.readers if not reader.simulated],
-        SIMULATED: [reader for reader in table.readers if reader.simulated],
-    }
+    simulated = [reader.reader_id for reader in table.readers if reader.simulated]
+    groups = {READERS: table.columns}
+    if simulated:
+        groups[SIMULATED] = columns_of(simulated, table.columns.cases, table.reads)
     means, differences = [], []
     for arm in arms:
-        reads = [read for read in table.reads if read.arm == arm]
-        for group, readers in groups.items():
-            if group == SIMULATED and not readers:
-                continue
+        for group, columns in groups.items():
             for k, metric in names.items():
-                grid = make_grid(table, readers, reads, k)
+                grid = make_grid(table, columns, arm, k)
                 estimate = group_estimate(grid, resamples, seed)
                 means.append(GroupAccuracy(group, arm, metric, len(grid.reads), estimate))
                 against = model_difference(grid)
@@ -189,12 +201,14 @@ def report(table: StudyTable, *, seed: int = 0, resamples: int = 2000) -> Report
             for k, metric in names.items()
             if table.model
         },
-        readers=tuple(_readers(table, arms, names)),
+        readers=tuple(_readers(table, groups, arms, names)),
         groups=tuple(means),
         sites=tuple(_sites(table, arms, names)),
         model_vs_readers=tuple(differences),
-        counts=_counts(table),
-        notes=tuple(_notes(table)),
+        unequal=unequal,
+        unequal_k={arm: unequal_difference(table, arm, unequal) for arm in arms} if unequal else {},
+        counts=counts_of(table),
+        notes=tuple(notes_of(table, unequal)),
         methods=(
             f"Top-k accuracy under the scoring rule '{table.study.get('rule', 'same')}'. Single "
             "readers, sites and the "
@@ -210,81 +224,35 @@ def report(table: StudyTable, *, seed: int = 0, resamples: int = 2000) -> Report
     )
 
 
-def _tally(reads: Sequence[Read], k: int) -> Estimate:
-    return proportion(sum(1 <= read.hit <= k for read in reads), len(reads))
-
-
-def _readers(table: StudyTable, arms: Sequence[str], names: dict[int, str]) -> list[ReaderAccuracy]:
-    rows = []
-    for arm in arms:
-        for reader in table.readers:
-            reads = [read for read in table.reads if read.arm == arm and read.reader_id == reader.reader_id]
-            for k, metric in names.items():
-                rows.append(
-                    ReaderAccuracy(
-                        reader.reader_id, reader.site, reader.simulated, arm, metric, _tally(reads, k)
-                    )
-                )
-    return rows
+def _readers(
+    table: StudyTable, groups: Mapping[str, Columns], arms: Sequence[str], names: dict[int, str]
+) -> list[ReaderAccuracy]:
+    counted: dict[tuple[str, str, int], Estimate] = {}
+    for columns in groups.values():
+        for arm in arms:
+            for k in names:
+                right, read = (each.sum(axis=1) for each in columns.counts(arm, k))
+                for index, reader in enumerate(columns.readers):
+                    counted[reader, arm, k] = proportion(int(right[index]), int(read[index]))
+    return [
+        ReaderAccuracy(
+            reader.reader_id, reader.site, reader.simulated, arm, metric, counted[reader.reader_id, arm, k]
+        )
+        for arm in arms
+        for reader in table.readers
+        for k, metric in names.items()
+    ]
 
 
 def _sites(table: StudyTable, arms: Sequence[str], names: dict[int, str]) -> list[SiteAccuracy]:
     rows = []
-    for site in sorted({reader.site for reader in table.readers if not reader.simulated}):
-        here = {reader.reader_id for reader in table.readers if reader.site == site and not reader.simulated}
+    site_of = {reader.reader_id: reader.site for reader in table.readers if not reader.simulated}
+    for site in sorted(set(site_of.values())):
+        here = np.array([site_of[reader] == site for reader in table.columns.readers])
         for arm in arms:
-            reads = [read for read in table.reads if read.arm == arm and read.reader_id in here]
-            active = len({read.reader_id for read in reads})
             for k, metric in names.items():
-                rows.append(SiteAccuracy(site, arm, metric, active, _tally(reads, k)))
+                right, read = (each[here] for each in table.columns.counts(arm, k))
+                active = int((read.sum(axis=1) > 0).sum())
+                accuracy = proportion(int(right.sum()), int(read.sum()))
+                rows.append(SiteAccuracy(site, arm, metric, active, accuracy))
     return rows
-
-
-def _counts(table: StudyTable) -> dict[str, int]:
-    """Counts of the real readers' work; simulated readers are only numbered."""
-    real = {reader.reader_id for reader in table.readers if not reader.simulated}
-    reads = [read for read in table.reads if read.reader_id in real]
-    expected = sum(table.expected.get(reader_id, 0) for reader_id in real)
-    return {
-        "cases": len(table.cases),
-        "readers": len(real),
-        "simulated_readers": len(table.readers) - len(real),
-        "readings": len(reads),
-        "simulated_readings": len(table.reads) - len(reads),
-        "expected_readings": expected,
-        "missing_readings": max(expected - len(reads), 0),
-        "unresolved_entries": sum(read.unresolved for read in reads),
-        "readings_with_unresolved": sum(read.unresolved > 0 for read in reads),
-    }
-
-
-def _notes(table: StudyTable) -> list[str]:
-    counts = _counts(table)
-    notes = []
-    if table.study.get("synthetic"):
-        notes.append("The cases of this study are synthetic; nothing here says anything about patients.")
-    if table.study.get("live_results") and table.study.get("state") == "open":
-        notes.append("Results are shown while the study is open because its protocol is for teaching.")
-    if counts["simulated_readers"]:
-        notes.append(
-            f"{counts['simulated_readers']} readers are simulated (drawn by a program); they are "
-            "marked, and left out "
-            "of every number about readers."
-        )
-    if counts["readings"] == 0:
-        notes.append("No reader has read a case yet.")
-    elif counts["missing_readings"]:
-        notes.append(
-            f"{counts['missing_readings']} of {counts['expected_readings']} readings are missing; "
-            "each reader's "
-            "accuracy rests on the cases that the reader read."
-        )
-    if counts["readings_with_unresolved"]:
-        notes.append(
-            f"{counts['readings_with_unresolved']} readings hold free text that nobody has "
-            "adjudicated; such a rank "
-            "counts as not matching."
-        )
-    if not table.model:
-        notes.append("The study has no predictions of a model.")
-    return notes

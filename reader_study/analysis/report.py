@@ -1,101 +1,33 @@
 """The one object that pages, files and figures draw from, so that their numbers cannot differ."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from reader_study.analysis.comparisons import comparisons
-from reader_study.analysis.subgroups import subgroups
+from statsmodels.stats.multitest import multipletests
+
+from reader_study.analysis import agreement, cells, comparisons, paired, subgroups
+from reader_study.analysis.disclosure import Disclosure, disclosure_of
+from reader_study.analysis.estimates import (
+    READERS,
+    SIMULATED,
+    Estimate,
+    GroupAccuracy,
+    ModelDifference,
+    ReaderAccuracy,
+    SiteAccuracy,
+    UnequalK,
+)
 from reader_study.analysis.table import StudyTable
-
-READERS = "readers"
-SIMULATED = "simulated readers"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval, or the reason in words why there is none.
-
-    Attributes:
-        value: proportion or difference of proportions, ``None`` where not estimable.
-        ci: lower and upper limit.
-        x: number right, where the value is a proportion of reads.
-        n: what the value rests on (reads, or readers for a mean over readers).
-        reason: why it is not estimable, or what limits it; empty otherwise.
-        se: standard error, where the method has one; df: degrees of freedom; p: two-sided, against zero.
-    """
-
-    value: float | None
-    ci: tuple[float, float] | None
-    x: int | None
-    n: int
-    reason: str = ""
-    se: float | None = None
-    df: float | None = None
-    p: float | None = None
-
-    def to_json(self, name: str = "accuracy") -> dict[str, Any]:
-        """The value under the given name, with interval, counts and reason."""
-        result: dict[str, Any] = {name: self.value, "ci": list(self.ci) if self.ci else None, "n": self.n}
-        if self.x is not None:
-            result["x"] = self.x
-        if name == "difference":
-            result |= {"se": self.se, "df": self.df, "p": self.p}
-        if self.reason or self.value is None:
-            result["reason"] = self.reason
-        return result
-
-
-@dataclass(frozen=True)
-class ReaderAccuracy:
-    """Top-k accuracy of one reader in one arm (Wilson interval)."""
-
-    reader_id: str
-    site: str
-    simulated: bool
-    arm: str
-    metric: str
-    accuracy: Estimate
-
-
-@dataclass(frozen=True)
-class GroupAccuracy:
-    """Mean over readers in one arm (two-way bootstrap interval)."""
-
-    group: str
-    arm: str
-    metric: str
-    readers: int
-    accuracy: Estimate
-
-
-@dataclass(frozen=True)
-class SiteAccuracy:
-    """All reads of a site's readers in one arm (Wilson interval, which takes reads as independent)."""
-
-    site: str
-    arm: str
-    metric: str
-    readers: int
-    accuracy: Estimate
-
-
-@dataclass(frozen=True)
-class ModelDifference:
-    """Readers minus model at equal k, on the cases that each reader read (readers and cases random)."""
-
-    group: str
-    arm: str
-    metric: str
-    difference: Estimate
 
 
 @dataclass(frozen=True)
 class Report:
     """Everything that was computed, with what is needed to print and to repeat it.
 
-    Accuracy is there at once; the comparisons are computed when they are first asked for.
+    Accuracy is there at once; each comparison is computed when it is first asked for, so that a page pays for
+    what it shows.
     """
 
     table: StudyTable
@@ -112,12 +44,150 @@ class Report:
     methods: str
     seed: int
     resamples: int
+    unequal: UnequalK | None = None
+    unequal_k: Mapping[str, Estimate] = field(default_factory=dict)
+
+    @property
+    def k_of(self) -> dict[str, int]:
+        """Name of each metric and its k."""
+        return {metric: int(metric.removeprefix("top")) for metric in self.metrics}
 
     @cached_property
-    def comparisons(self) -> Mapping[str, Any]:
-        """Every comparison beyond accuracy, under the keys of the ``analyse`` command."""
-        k_of = {metric: int(metric.removeprefix("top")) for metric in self.metrics}
-        return {**comparisons(self.table, k_of), "subgroups": subgroups(self.table, k_of)}
+    def disclosure(self) -> Disclosure:
+        """What may be shown in the present state of the study."""
+        return disclosure_of(self.study)
+
+    @cached_property
+    def pairs(self) -> paired.Pairs:
+        """Readings of the same reader and case in both arms."""
+        return paired.pairs_of(self.table.columns)
+
+    @cached_property
+    def aided_vs_unaided(self) -> Mapping[str, Any]:
+        """By metric, Holm-corrected over metrics in ``p_holm``."""
+        found = {name: comparisons.aided_vs_unaided(self.pairs, k) for name, k in self.k_of.items()}
+        tested = [each for each in found.values() if each["p"] is not None]
+        corrected = multipletests([each["p"] for each in tested], method="holm")[1] if tested else ()
+        for each, p in zip(tested, corrected, strict=True):
+            each["p_holm"] = float(p)
+        return found
+
+    @cached_property
+    def u_statistics(self) -> Mapping[str, Any]:
+        """Aided minus unaided over all readings, for designs where readings are missing."""
+        return {name: comparisons.by_u_statistics(self.table.columns, k) for name, k in self.k_of.items()}
+
+    @cached_property
+    def mcnemar(self) -> Mapping[str, Any]:
+        """Each reader against the model, and aided against unaided."""
+        hits = self.table.model_hits
+        against = {
+            name: paired.reader_vs_model_mcnemar(self.table.columns, hits, k) if hits else []
+            for name, k in self.k_of.items()
+        }
+        return {
+            "reader_vs_model": against,
+            "aided_vs_unaided": {"top1": paired.aided_vs_unaided_mcnemar(self.pairs)},
+        }
+
+    @cached_property
+    def agreement(self) -> Mapping[str, Any]:
+        """By arm, on the first diagnosis."""
+        columns = self.table.columns
+        return {
+            arm: agreement.agreement(agreement.first_choices(columns, arm)) for arm in sorted(columns.arms)
+        }
+
+    @cached_property
+    def confidence_agreement(self) -> Mapping[str, Any]:
+        """By arm, on the level of confidence, which has an order: AC2 and alpha."""
+        columns = self.table.columns
+        return {
+            arm: agreement.ordinal_agreement(agreement.confidences(columns, arm))
+            for arm in sorted(columns.arms)
+        }
+
+    @cached_property
+    def intra_reader(self) -> Mapping[str, Any]:
+        """By arm, readers with themselves on repeated cases."""
+        columns = self.table.columns_with_repeats
+        return {arm: agreement.intra_reader(columns, arm) for arm in sorted(columns.arms)}
+
+    @cached_property
+    def models(self) -> Mapping[str, Any]:
+        """Regression models: GEE, GLMM, time."""
+        columns = self.table.columns
+        gee = comparisons.gee(columns)
+        return {
+            "gee": {"top1": gee, "sensitivity": comparisons.gee_sensitivity(columns)},
+            "glmm": {"top1": comparisons.glmm(columns)},
+        }
+
+    @cached_property
+    def time(self) -> Mapping[str, Any]:
+        """Mixed model of log seconds, and readers' medians."""
+        return {
+            "log_seconds": comparisons.log_seconds(self.table.columns),
+            "median_seconds": paired.median_seconds(self.pairs),
+        }
+
+    @cached_property
+    def confidence(self) -> Mapping[str, Any]:
+        """Aided minus unaided."""
+        return paired.confidence(self.pairs)
+
+    @cached_property
+    def reclassification(self) -> Mapping[str, Any]:
+        """What help changed at rank 1, all cases, and rare and common ones apart."""
+        by_rarity = {}
+        for name, rare in (("rare", True), ("common", False)):
+            cases = [case.case_id for case in self.table.cases if case.rare == rare]
+            if cases:
+                part = paired.pairs_of(self.table.subset(cases=cases).columns)
+                why = self.disclosure.hides(len(cases), len(self.table.columns.readers))
+                by_rarity[name] = {"reason": why} if why else paired.reclassification(part)
+        return {"top1": paired.reclassification(self.pairs), "by_rarity": by_rarity}
+
+    @cached_property
+    def automation_bias(self) -> Mapping[str, Any]:
+        """What readers did with a wrong model."""
+        answers = {each.case_id: (each.ranks[0], each.hit) for each in self.table.model if each.ranks}
+        return {"top1": paired.automation_bias(self.pairs, answers)}
+
+    @cached_property
+    def subgroups(self) -> list[dict[str, Any]]:
+        """Accuracy by rarity, disease, specialty and experience."""
+        return subgroups.subgroups(self.table, self.k_of, self.disclosure)
+
+    @cached_property
+    def effects(self) -> list[dict[str, Any]]:
+        """Aided minus unaided by the same, and by site."""
+        return subgroups.effects(self.table, self.disclosure)
+
+    @cached_property
+    def reader_by_disease(self) -> Mapping[str, Any]:
+        """Top-1 of each reader in each disease."""
+        return cells.reader_by_disease(self.table, self.disclosure)
+
+    @cached_property
+    def confusion(self) -> Mapping[str, Any]:
+        """What each disease is taken for."""
+        return cells.confusion(self.table, self.disclosure)
+
+    @cached_property
+    def calibration(self) -> list[dict[str, Any]]:
+        """How often each level of confidence is right."""
+        return cells.calibration(self.table)
+
+    @cached_property
+    def times(self) -> list[dict[str, Any]]:
+        """Each reader's median seconds."""
+        return cells.times(self.table)
+
+    @cached_property
+    def quality(self) -> list[dict[str, Any]]:
+        """What each reader's readings lack."""
+        return cells.quality(self.table)
 
     def to_json(self) -> dict[str, Any]:
         """The report under the keys of the ``analyse`` command; simulated readers stand apart."""
@@ -140,13 +210,40 @@ class Report:
                 for row in self.sites
             ],
             "model_vs_readers": self._differences(READERS),
-            **self.comparisons,
+            "aided_vs_unaided": dict(self.aided_vs_unaided),
+            "u_statistics": dict(self.u_statistics),
+            "mcnemar": self.mcnemar,
+            "agreement": self.agreement,
+            "confidence_agreement": self.confidence_agreement,
+            "intra_reader": self.intra_reader,
+            **self.models,
+            "time": self.time,
+            "confidence": self.confidence,
+            "reclassification": self.reclassification,
+            "automation_bias": self.automation_bias,
+            "subgroups": self.subgroups,
+            "effects": self.effects,
+            "reader_by_disease": self.reader_by_disease,
+            "confusion": self.confusion,
+            "calibration": self.calibration,
+            "times": self.times,
+            "quality": self.quality,
             "counts": dict(self.counts),
             "notes": list(self.notes),
             "methods": self.methods,
             "seed": self.seed,
             "resamples": self.resamples,
         }
+        if self.unequal:
+            result["unequal_k"] = {
+                arm: {
+                    **estimate.to_json("difference"),
+                    "model_k": self.unequal.model,
+                    "readers_k": self.unequal.readers,
+                    "warning": "Unequal numbers of guesses: no comparison of skill.",
+                }
+                for arm, estimate in self.unequal_k.items()
+            }
         if simulated:
             result["simulated"] = {
                 "readers": [_reader_json(row) for row in simulated],

@@ -1,82 +1,157 @@
-"""Accuracy where it may differ: rare and common diseases, each disease, readers' experience."""
+"""Accuracy, and what help does to it, where it may differ: rarity, disease, site, specialty, experience."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from reader_study.analysis.table import Read, StudyTable
+from reader_study.analysis.columns import Booleans
+from reader_study.analysis.comparisons import aided_vs_unaided
+from reader_study.analysis.disclosure import Disclosure
+from reader_study.analysis.paired import pairs_of
+from reader_study.analysis.table import StudyTable
 
-FEWEST_CASES = 3  # fewer say more about single cases than about a group
 LEVEL = 0.95
 EXPERIENCE = ((5, "under 5 years"), (10, "5 to 9 years"), (1_000, "10 years and more"))
-_FEW = f"Not shown: fewer than {FEWEST_CASES} cases."
+OF_CASES = ("rarity", "disease")
+EFFECT_KINDS = ("rarity", "disease", "site", "specialty", "experience")
 _NONE = "There are no readings."
 
 
-def subgroups(table: StudyTable, metrics: Mapping[str, int]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Group:
+    """Some cases or some readers; ``cases`` (C,) and ``readers`` (R,) say which belong to it."""
+
+    by: str
+    name: str
+    cases: Booleans
+    readers: Booleans
+
+
+def groups(table: StudyTable) -> Iterator[Group]:
+    """Every subgroup of the study. A case belongs to the disease of its primary truth."""
+    columns = table.columns
+    real = [reader for reader in table.readers if not reader.simulated]
+    all_cases, all_readers = np.ones(len(columns.cases), bool), np.ones(len(columns.readers), bool)
+    of_cases = {
+        "rarity": ["rare" if case.rare else "common" for case in table.cases],
+        "disease": [case.truths[0] if case.truths else "" for case in table.cases],
+    }
+    of_readers = {
+        "specialty": [reader.specialty for reader in real],
+        "experience": [_experience(reader.years) for reader in real],
+    }
+    for by, names in of_cases.items():
+        for name in sorted(set(names) - {""}):
+            yield Group(by, name, np.array([each == name for each in names]), all_readers)
+    for by, names in of_readers.items():
+        for name in sorted(set(names) - {""}):
+            yield Group(by, name, all_cases, np.array([each == name for each in names]))
+
+
+def subgroups(table: StudyTable, metrics: Mapping[str, int], disclosure: Disclosure) -> list[dict[str, Any]]:
     """Top-k accuracy of the real readers, and of the model on the same cases, in each subgroup.
 
-    A case belongs to the disease of its primary truth. Intervals are Wilson's and take reads as independent.
+    Intervals are Wilson's and take reads as independent.
 
     Args:
         table: The scored study.
         metrics: Name and k.
+        disclosure: Which groups are too small to be shown.
 
     Returns:
         Rows ``by, group, arm, metric, cases, readers, x, n, accuracy, ci``; ``model`` for groups of cases.
     """
-    real = {reader.reader_id: reader for reader in table.readers if not reader.simulated}
-    reads = [read for read in table.reads if read.reader_id in real]
-    disease = {case.case_id: case.truths[0] for case in table.cases if case.truths}
-    rare = {case.case_id: "rare" if case.rare else "common" for case in table.cases}
-    years = {name: _experience(reader.years) for name, reader in real.items()}
-    rules: dict[str, tuple[Callable[[Read], str], Mapping[str, str]]] = {
-        "rarity": (lambda read: rare[read.case_id], rare),
-        "disease": (lambda read: disease.get(read.case_id, ""), disease),
-        "experience": (lambda read: years[read.reader_id], {}),
-    }
+    columns = table.columns
+    hits = [table.model_hits.get(case) for case in columns.cases]
+    counts = {(arm, k): columns.counts(arm, k) for arm in sorted(columns.arms) for k in metrics.values()}
     rows = []
-    for by, (group_of, cases) in rules.items():
-        sorted_into: dict[tuple[str, str], list[Read]] = {}
-        for read in reads:
-            sorted_into.setdefault((group_of(read), read.arm), []).append(read)
-        for (group, arm), mine in sorted(sorted_into.items()):
-            if not group:
+    for group in groups(table):
+        for arm in sorted(columns.arms):
+            cell = np.ix_(group.readers, group.cases)
+            read = next(iter(counts[arm, k] for k in metrics.values()))[1][cell]
+            if not read.any():
                 continue
+            cases, readers = int((read.sum(axis=0) > 0).sum()), int((read.sum(axis=1) > 0).sum())
+            why = disclosure.hides(cases, readers)
             for metric, k in metrics.items():
-                row = {"by": by, "group": group, "arm": arm, "metric": metric, **_accuracy(mine, k)}
-                if cases:
-                    row["model"] = _of_model(
-                        table, {name for name, each in cases.items() if each == group}, k
-                    )
+                x, n = int(counts[arm, k][0][cell].sum()), int(read.sum())
+                row = {"by": group.by, "group": group.name, "arm": arm, "metric": metric}
+                row |= {"cases": cases, "readers": readers, **_proportion(x, n, why)}
+                if group.by in OF_CASES:
+                    own = [
+                        hit for hit, mine in zip(hits, group.cases, strict=True) if mine and hit is not None
+                    ]
+                    right = sum(1 <= hit <= k for hit in own)
+                    row["model"] = _proportion(right, len(own), disclosure.hides(len(own), readers))
                 rows.append(row)
     return rows
+
+
+def effects(
+    table: StudyTable, disclosure: Disclosure, kinds: Collection[str] = EFFECT_KINDS, k: int = 1
+) -> list[dict[str, Any]]:
+    """Aided minus unaided in each subgroup and site (Obuchowski-Rockette), Holm over the groups of a kind.
+
+    Args:
+        table: The scored study.
+        disclosure: Which groups are too small to be shown.
+        kinds: Which kinds of groups.
+        k: How many ranks count.
+
+    Returns:
+        Rows ``by, group, cases, readers, difference, se, df, ci, p, p_holm``.
+    """
+    columns = table.columns
+    if not {"aided", "unaided"} <= set(columns.arms):
+        return []
+    sites = [reader.site for reader in table.readers if not reader.simulated]
+    everyone = np.ones(len(columns.cases), bool)
+    found = list(groups(table))
+    found += [
+        Group("site", name, everyone, np.array([site == name for site in sites]))
+        for name in sorted(set(sites) - {""})
+    ]
+    rows = []
+    for group in (each for each in found if each.by in kinds):
+        part = table.subset(
+            None if group.by in OF_CASES else _named(columns.readers, group.readers),
+            _named(columns.cases, group.cases) if group.by in OF_CASES else None,
+        )
+        pairs = pairs_of(part.columns)
+        both = pairs.both
+        cases, readers = int(both.any(axis=0).sum()), int(both.any(axis=1).sum())
+        why = disclosure.hides(cases, readers)
+        if not both.any():
+            continue
+        row: dict[str, Any] = {"by": group.by, "group": group.name, "cases": cases, "readers": readers}
+        empty = dict.fromkeys(("difference", "se", "df", "ci", "p"))
+        rows.append(row | ({**empty, "reason": why} if why else aided_vs_unaided(pairs, k)))
+    for by in dict.fromkeys(row["by"] for row in rows):
+        tested = [row for row in rows if row["by"] == by and row["p"] is not None]
+        if tested:
+            for row, p in zip(tested, multipletests([r["p"] for r in tested], method="holm")[1], strict=True):
+                row["p_holm"] = float(p)
+    return rows
+
+
+def _named(names: tuple[str, ...], chosen: Booleans) -> list[str]:
+    return [name for name, kept in zip(names, chosen, strict=True) if kept]
 
 
 def _experience(years: int | None) -> str:
     if years is None:
         return ""
-    return next(words for limit, words in EXPERIENCE if years < limit)
+    return next((words for limit, words in EXPERIENCE if years < limit), EXPERIENCE[-1][1])
 
 
-def _accuracy(reads: list[Read], k: int) -> dict[str, Any]:
-    cases = len({read.case_id for read in reads})
-    counted = {"cases": cases, "readers": len({read.reader_id for read in reads})}
-    right = sum(1 <= read.hit <= k for read in reads)
-    return counted | _proportion(right, len(reads), cases)
-
-
-def _of_model(table: StudyTable, cases: set[str], k: int) -> dict[str, Any]:
-    hits = [1 <= answer.hit <= k for answer in table.model if answer.case_id in cases]
-    return _proportion(sum(hits), len(hits), len(hits))
-
-
-def _proportion(x: int, n: int, cases: int) -> dict[str, Any]:
-    if n == 0 or cases < FEWEST_CASES:
-        reason = _FEW if n else _NONE
-        return {"x": None, "n": n, "accuracy": None, "ci": None, "reason": reason}
+def _proportion(x: int, n: int, why: str) -> dict[str, Any]:
+    if n == 0 or why:
+        return {"x": None, "n": n, "accuracy": None, "ci": None, "reason": why if n else _NONE}
     low, high = proportion_confint(x, n, alpha=1 - LEVEL, method="wilson")
     return {"x": x, "n": n, "accuracy": x / n, "ci": [float(low), float(high)]}

@@ -1,8 +1,11 @@
 """A study as the analysis sees it: plain rows, scored, free of the database they came from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
+
+from reader_study.analysis.columns import Columns, columns_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class AnalysedReader:
     years: int | None
     arm_first: str
     simulated: bool = False
+    specialty: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,3 +83,46 @@ class StudyTable:
     model_identity: Mapping[str, Any] | None
     expected: Mapping[str, int]
     repeats: tuple[Read, ...] = ()
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The readings of the real readers as arrays; simulated readers never enter a comparison."""
+        real = [reader.reader_id for reader in self.readers if not reader.simulated]
+        return columns_of(real, [case.case_id for case in self.cases], self.reads)
+
+    @cached_property
+    def columns_with_repeats(self) -> Columns:
+        """The same with repeated readings behind the first ones, for agreement of readers with themselves."""
+        if not self.repeats:
+            return self.columns
+        return columns_of(self.columns.readers, self.columns.cases, (*self.reads, *self.repeats))
+
+    @cached_property
+    def model_hits(self) -> Mapping[str, int]:
+        """The rank at which the model is right (0 for never), by case."""
+        return {answer.case_id: answer.hit for answer in self.model}
+
+    def subset(
+        self, readers: Collection[str] | None = None, cases: Collection[str] | None = None
+    ) -> "StudyTable":
+        """The same study with some of its readers or cases; counts of what the design asks for go along."""
+        kept_readers = {reader.reader_id for reader in self.readers} if readers is None else set(readers)
+        kept_cases = {case.case_id for case in self.cases} if cases is None else set(cases)
+        share = len(kept_cases) / max(1, len(self.cases))
+        return replace(
+            self,
+            cases=tuple(case for case in self.cases if case.case_id in kept_cases),
+            readers=tuple(reader for reader in self.readers if reader.reader_id in kept_readers),
+            reads=tuple(
+                read for read in self.reads if read.reader_id in kept_readers and read.case_id in kept_cases
+            ),
+            repeats=tuple(
+                read for read in self.repeats if read.reader_id in kept_readers and read.case_id in kept_cases
+            ),
+            model=tuple(answer for answer in self.model if answer.case_id in kept_cases),
+            expected={
+                reader: round(number * share)
+                for reader, number in self.expected.items()
+                if reader in kept_readers
+            },
+        )

@@ -215,7 +215,14 @@ def _gained(report: Document) -> Table:
 
 
 def _agreement(report: Document) -> Table:
-    names = {"fleiss": "Fleiss' kappa", "ac1": "Gwet's AC1", "alpha": "Krippendorff's alpha"}
+    names = {
+        "fleiss": "Fleiss' kappa",
+        "ac1": "Gwet's AC1",
+        "alpha": "Krippendorff's alpha",
+        "conger": "Conger's kappa",
+        "brennan_prediger": "Brennan and Prediger's coefficient",
+        "percent": "Percent agreement",
+    }
     rows = tuple(
         (arm, names[name], share(each["value"]), interval(each["ci"]))
         for arm, found in report["agreement"].items()

@@ -9,6 +9,7 @@ from typing import Any
 from scipy import stats
 
 LEVEL = 0.95
+ROUNDING = 1e-24  # a variance below is what floating point leaves of zero; outcomes lie between 0 and 1
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ def compared(difference: float, variance: float, df: float, *, test_df: float | 
         df: Degrees of freedom to report; ``math.inf`` for the normal distribution.
         test_df: Degrees of freedom of the test where they differ from those reported.
     """
-    if not math.isfinite(variance) or variance < 0:
+    if not math.isfinite(variance) or variance < -ROUNDING:
         return Comparison(difference, reason="Not estimable: the variance estimate is negative.")
-    if variance == 0:
+    if variance <= ROUNDING:
         return Comparison(difference, se=0.0, reason="Not estimable: the variance estimate is zero.")
     if math.isnan(df) or df <= 0:
         return Comparison(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reader_study.analysis.mrmc.outcomes import Floats, Kernels, influences
 
@@ -35,6 +36,12 @@ def _numbers(kernels: Kernels) -> tuple[Floats, ...]:
         held = kernels.seen.max(axis=others) if others else kernels.seen
         counts.append(held.sum(axis=-1, keepdims=True))
     return tuple(counts)
+
+
+def few_of_a_kind(kernels: Kernels) -> NDArray[np.bool_]:
+    """(T, R) whether a reader has an outcome that rests on fewer than two cases of a kind: no covariance."""
+    few = np.stack([number[..., 0] < 2 for number in _numbers(kernels)]).any(axis=0)
+    return np.asarray(few & ~np.isnan(kernels.means))
 
 
 def _products(rows: Floats) -> Floats:

@@ -1,7 +1,9 @@
 """Obuchowski-Rockette analysis with Hillis' degrees of freedom (Hillis 2014, Stat Med 33:330).
 
 Readers and cases random (RRRC), readers fixed (FRRC), cases fixed (RRFC); any number of treatments; one
-treatment of readers against a stand-alone model (Hillis 2005, 2014 section 5).
+treatment of readers against a stand-alone model (Hillis 2005, 2014 section 5). Readers who each read in one
+treatment only are nested in it (Hillis 2014, "reader nested within test"). Differences Cov2 - Cov3 below zero
+count as zero where readers are random, and as they are where readers are fixed, as in MRMCaov and RJafroc.
 """
 
 from __future__ import annotations
@@ -14,11 +16,16 @@ import numpy as np
 from scipy import stats
 
 from reader_study.analysis.mrmc.comparison import Comparison, compared
-from reader_study.analysis.mrmc.covariance import Covariance, covariance
+from reader_study.analysis.mrmc.covariance import Covariance, covariance, few_of_a_kind
+from reader_study.analysis.mrmc.nested import Pair, nested_readers
 from reader_study.analysis.mrmc.outcomes import Floats, Kernels, proportion_kernels
 
 FEW_READERS = "Not estimable: random readers need at least two readers."
-MISSING_CELL = "Not estimable: a reader has no outcome in one of the treatments."
+MISSING_CELL = (
+    "Not estimable: some readers have an outcome in some of the treatments only; leave these readers out, or "
+    "use U-statistics, which are made for such designs."
+)
+ONE_OF_A_KIND = "Not estimable: a reader read fewer than two cases of a kind in a treatment."
 
 
 @dataclass(frozen=True)
@@ -42,17 +49,6 @@ class Components:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Treatment ``first`` minus ``second`` (positions) under the three claims about readers and cases."""
-
-    first: int
-    second: int
-    rrrc: Comparison
-    frrc: Comparison
-    rrfc: Comparison
-
-
-@dataclass(frozen=True)
 class Analysis:
     """Everything one table of outcomes says."""
 
@@ -63,22 +59,28 @@ class Analysis:
 
 
 def obuchowski_rockette(kernels: Kernels, method: Covariance = "jackknife") -> Analysis:
-    """Analyse (T, R) outcomes of readers who read cases in every treatment.
-
-    Negative differences Cov2 - Cov3 count as zero (Hillis 2007).
-    """
+    """Analyse (T, R) outcomes of readers who read in every treatment, or each in one of them."""
     outcomes = kernels.means
     treatments, readers = outcomes.shape
     means = tuple(_mean(kernels, t, method) for t in range(treatments))
-    if np.isnan(outcomes).any():
-        missing = Comparison(None, reason=MISSING_CELL)
-        pairs = tuple(Pair(a, b, missing, missing, missing) for a, b in combinations(range(treatments), 2))
-        return Analysis(pairs, means, None, outcomes)
+    read = ~np.isnan(outcomes)
+    if not read.all():
+        if treatments > 1 and (read.sum(axis=0) == 1).all() and read.any(axis=1).all():
+            return Analysis(nested_readers(outcomes, covariance(kernels, method)), means, None, outcomes)
+        return _none_of(MISSING_CELL, treatments, means, outcomes)
+    if few_of_a_kind(kernels).any():
+        return _none_of(ONE_OF_A_KIND, treatments, means, outcomes)
     components = _components(outcomes, covariance(kernels, method))
     pairs = tuple(
         _pair(outcomes, components, first, second) for first, second in combinations(range(treatments), 2)
     )
     return Analysis(pairs, means, components if treatments > 1 and readers > 1 else None, outcomes)
+
+
+def _none_of(why: str, treatments: int, means: tuple[Comparison, ...], outcomes: Floats) -> Analysis:
+    nothing = Comparison(None, reason=why)
+    pairs = tuple(Pair(a, b, nothing, nothing, nothing) for a, b in combinations(range(treatments), 2))
+    return Analysis(pairs, means, None, outcomes)
 
 
 def paired_proportion(correct: Floats) -> Comparison:
@@ -108,8 +110,10 @@ def against_fixed(kernels: Kernels, method: Covariance = "jackknife") -> Compari
     """
     outcomes = kernels.means
     if np.isnan(outcomes).any():
-        return Comparison(None, reason=MISSING_CELL)
+        return Comparison(None, reason="Not estimable: a reader and the model share no cases.")
     readers = outcomes.shape[1]
+    if few_of_a_kind(kernels).any():
+        return Comparison(float((outcomes[0] - outcomes[1]).mean()), reason=ONE_OF_A_KIND)
     differences = outcomes[0] - outcomes[1]
     full = covariance(kernels, method)
     contrast = np.hstack([np.eye(readers), -np.eye(readers)])
@@ -123,6 +127,8 @@ def _mean(kernels: Kernels, treatment: int, method: Covariance) -> Comparison:
     if not read.any():
         return Comparison(None, reason="Not estimable: nothing was read.")
     one = Kernels(one.terms[:, read], one.seen[:, read])
+    if few_of_a_kind(one).any():
+        return Comparison(float(outcomes[read].mean()), reason=ONE_OF_A_KIND)
     return _single(outcomes[read], covariance(one, method))
 
 
@@ -187,7 +193,7 @@ def _pair(outcomes: Floats, found: Components, first: int, second: int) -> Pair:
     treatments, readers = outcomes.shape
     difference = float(outcomes[first].mean() - outcomes[second].mean())
     shared = max(found.cov2 - found.cov3, 0.0)
-    fixed = 2 / readers * (found.error - found.cov1 + (readers - 1) * shared)
+    fixed = 2 / readers * (found.error - found.cov1 + (readers - 1) * (found.cov2 - found.cov3))
     frrc = compared(difference, fixed, math.inf)
     if readers < 2:
         few = Comparison(difference, reason=FEW_READERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,14 +51,20 @@ def read_ratings(path: Path) -> Ratings:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
+            refuse_repeated_columns(path, reader.fieldnames or ())
             missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
             if missing:
                 raise StudyError(f"{path.name} has no column {', '.join(missing)}.")
             rows = [{column: (row[column] or "").strip() for column in COLUMNS} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise StudyError(f"{path.name} cannot be read as a CSV file in UTF-8: {error}.") from error
+    except OSError as error:
+        raise StudyError(f"{path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error):
+        raise StudyError(f"{path} is not a CSV file in UTF-8.") from None
     if not rows:
         raise StudyError(f"{path.name} has no readings.")
+    for number, row in enumerate(rows, start=2):
+        if empty := [name for name in ("reader", "treatment", "case") if not row[name]]:
+            raise StudyError(f"{path.name}, row {number} has no {empty[0]}.")
     names = {column: _sorted({row[column] for row in rows}) for column in ("treatment", "reader", "case")}
     place = {column: {name: i for i, name in enumerate(found)} for column, found in names.items()}
     values = np.full((len(names["treatment"]), len(names["reader"]), len(names["case"])), np.nan)
@@ -81,6 +88,16 @@ def read_ratings(path: Path) -> Ratings:
     return Ratings(
         values, np.array([truth[case] for case in cases]), names["treatment"], names["reader"], cases
     )
+
+
+def refuse_repeated_columns(path: Path, names: Sequence[str]) -> None:
+    """Refuse a header that names a column twice: nobody could say which one counts.
+
+    Raises:
+        StudyError: a name comes twice.
+    """
+    if twice := [name for name in dict.fromkeys(names) if list(names).count(name) > 1]:
+        raise StudyError(f"{path.name} has the column {twice[0]!r} twice.")
 
 
 def _rating(text: str) -> float | None:

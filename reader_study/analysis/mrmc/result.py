@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from itertools import combinations
 from typing import Any, Literal
@@ -10,14 +11,16 @@ import numpy as np
 
 from reader_study.analysis.mrmc.comparison import Comparison
 from reader_study.analysis.mrmc.covariance import Covariance
-from reader_study.analysis.mrmc.obuchowski_rockette import against_fixed, obuchowski_rockette
+from reader_study.analysis.mrmc.obuchowski_rockette import MISSING_CELL, against_fixed, obuchowski_rockette
 from reader_study.analysis.mrmc.outcomes import Floats, Kernels, Outcome, auc_kernels, proportion_kernels
 from reader_study.analysis.mrmc.ratings import Ratings
 from reader_study.analysis.mrmc.ustatistic import u_statistics
 from reader_study.errors import StudyError
 
 Method = Literal["or", "ustat"]
+MOST_NAMED = 10
 _NO_FIXED = "The U-statistic treats readers and cases as random; use method or for fixed readers or cases."
+_NO_VARIANCE = "Not estimable: no two readers read different cases of each kind."
 _SEVERAL = "There are several treatments; see by_treatment."
 
 
@@ -47,11 +50,15 @@ def mrmc(
     Raises:
         StudyError: the outcome cannot be computed from these ratings.
     """
+    if threshold is not None and not math.isfinite(threshold):
+        raise StudyError("The threshold must be a finite number.")
     people = tuple(name for name in ratings.readers if name != standalone)
     if standalone is not None and len(people) == len(ratings.readers):
         raise StudyError(f"There is no reader {standalone} in the ratings.")
     if not people:
         raise StudyError("There is no reader beside the stand-alone model.")
+    if np.isnan(ratings.of_readers(people).values).all():
+        raise StudyError("Every rating of the readers is empty.")
     readers = ratings.of_readers(people)
     kernels = _kernels(readers.values, readers, outcome, threshold)
     found = (
@@ -84,6 +91,8 @@ def _by_obuchowski_rockette(kernels: Kernels, readers: Ratings, covariance: Cova
     found = obuchowski_rockette(kernels, covariance)
     names = readers.treatments
     components = asdict(found.components) if found.components else None
+    if components and components["f"] is None:
+        components["reason"] = "Not estimable: the denominator of F is zero."
     document: dict[str, Any] = {
         "method": "or",
         "covariance": covariance,
@@ -101,7 +110,14 @@ def _by_obuchowski_rockette(kernels: Kernels, readers: Ratings, covariance: Cova
         or {"reason": "Not estimable: needs two treatments and two readers, each with both."},
         "means": [{"treatment": name, **_mean(mean)} for name, mean in zip(names, found.means, strict=True)],
     }
-    if not readers.complete:
+    incomplete = np.isnan(kernels.means)
+    if incomplete.any() and all(pair.rrrc.reason == MISSING_CELL for pair in found.pairs):
+        missing = [
+            f"{readers.readers[r]} in {names[t]}" for t, r in np.argwhere(incomplete)[:MOST_NAMED].tolist()
+        ]
+        more = ", ..." if incomplete.sum() > MOST_NAMED else ""
+        document["note"] = f"No outcome of reader {', '.join(missing)}{more}."
+    elif not readers.complete:
         document["note"] = (
             "Readings are missing or cases differ between readers: covariances use the cases shared; "
             "method ustat is made for such designs."
@@ -113,6 +129,7 @@ def _by_ustatistics(kernels: Kernels, names: tuple[str, ...]) -> dict[str, Any]:
     found = u_statistics(kernels)
     fixed = {**Comparison(None, reason=_NO_FIXED).to_json()}
     tests = {(a, b): comparison for a, b, comparison in found.pairs}
+    ideal = {(a, b): test for (a, b, _), test in zip(found.pairs, found.bootstrap, strict=True)}
     return {
         "method": "ustat",
         "covariance": None,
@@ -123,16 +140,22 @@ def _by_ustatistics(kernels: Kernels, names: tuple[str, ...]) -> dict[str, Any]:
                 "rrrc": tests[a, b].to_json(),
                 "frrc": fixed,
                 "rrfc": fixed,
+                "bootstrap": ideal[a, b].to_json(),
             }
             for a, b in combinations(range(len(names)), 2)
         ],
         "components": {
-            "variance": {name: _plain(found.covariance[t, t]) for t, name in enumerate(names)},
+            "variance": {
+                name: _plain(found.covariance[t, t])
+                for t, name in enumerate(names)
+                if not np.isnan(found.covariance[t, t])
+            },
             "covariance": [
                 {
                     "treatment_1": names[a],
                     "treatment_2": names[b],
                     "covariance": _plain(found.covariance[a, b]),
+                    **({"reason": _NO_VARIANCE} if np.isnan(found.covariance[a, b]) else {}),
                 }
                 for a, b in combinations(range(len(names)), 2)
             ],

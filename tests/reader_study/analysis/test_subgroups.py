@@ -6,6 +6,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from reader_study.analysis import report
+from reader_study.analysis.disclosure import OPEN
 from reader_study.analysis.subgroups import subgroups
 from reader_study.analysis.table import AnalysedCase, AnalysedReader, ModelAnswer, Read, StudyTable
 from reader_study.tables_in import read_tables
@@ -20,19 +21,19 @@ def synthetic(shared):
 
 
 def test_rare_and_common_add_up_to_every_reading(synthetic):
-    told = report(synthetic, resamples=100).to_json()
+    whole = report(synthetic, resamples=100)
     for arm in ("unaided", "aided"):
         for metric in ("top1", "top3", "top5"):
             found = [
                 row
-                for row in told["subgroups"]
+                for row in whole.subgroups
                 if (row["by"], row["arm"], row["metric"]) == ("rarity", arm, metric)
             ]
             assert [row["group"] for row in found] == ["common", "rare"]
-            readers = [r for r in told["readers"] if r["arm"] == arm and r["metric"] == metric]
-            assert sum(row["x"] for row in found) == sum(row["x"] for row in readers)
-            assert sum(row["n"] for row in found) == sum(row["n"] for row in readers)
-            assert sum(row["model"]["x"] for row in found) == told["model"][metric]["x"]
+            readers = [row.accuracy for row in whole.readers if row.arm == arm and row.metric == metric]
+            assert sum(row["x"] for row in found) == sum(each.x for each in readers)
+            assert sum(row["n"] for row in found) == sum(each.n for each in readers)
+            assert sum(row["model"]["x"] for row in found) == whole.model[metric].x
 
 
 def test_each_group_is_counted_as_a_plain_loop_counts(synthetic):
@@ -42,7 +43,7 @@ def test_each_group_is_counted_as_a_plain_loop_counts(synthetic):
         cell = tally[truth[read.case_id], read.arm]
         cell[0] += 1 <= read.hit <= 3
         cell[1] += 1
-    rows = [row for row in subgroups(synthetic, {"top3": 3}) if row["by"] == "disease"]
+    rows = [row for row in subgroups(synthetic, {"top3": 3}, OPEN) if row["by"] == "disease"]
     assert rows
     for row in rows:
         x, n = tally[row["group"], row["arm"]]
@@ -62,7 +63,7 @@ def small_study(years=(2, 7, 12, None)):
 
 
 def test_small_groups_are_not_shown_and_say_why():
-    rows = subgroups(small_study(), {"top1": 1})
+    rows = subgroups(small_study(), {"top1": 1}, OPEN)
     assert rows
     for row in rows:
         assert (row["accuracy"], row["x"], row["ci"]) == (None, None, None)
@@ -70,7 +71,7 @@ def test_small_groups_are_not_shown_and_say_why():
 
 
 def test_experience_has_three_groups_without_the_simulated_and_the_unknown():
-    rows = [row for row in subgroups(small_study(), {"top1": 1}) if row["by"] == "experience"]
+    rows = [row for row in subgroups(small_study(), {"top1": 1}, OPEN) if row["by"] == "experience"]
     assert [(row["group"], row["readers"]) for row in rows] == [
         ("10 years and more", 1),
         ("5 to 9 years", 1),
