@@ -24,6 +24,7 @@ from reader_study.commands import site, study, user
 from reader_study.commands.terminal import Json, Name, connect, say, warn
 from reader_study.database import Database
 from reader_study.documents import to_html, to_markdown
+from reader_study.documents.language import Code
 from reader_study.errors import StudyError
 from reader_study.evidence_maps import read_maps
 from reader_study.planning import Plan, simulate_power
@@ -178,6 +179,7 @@ def analyse(
         Path | None, typer.Option(help="Report to write as one HTML file, to read offline.")
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Report to write as Markdown.")] = None,
+    language: Annotated[Code, typer.Option(help="Of the HTML file.")] = "en",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     resamples: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of the bootstrap.")] = 2000,
     model_k: Annotated[
@@ -196,7 +198,7 @@ def analyse(
     found = report(table, seed=seed, resamples=resamples, unequal=unequal).to_json()
     _write(found, out)
     if html is not None:
-        _write_text(to_html(found), html)
+        _write_text(to_html(found, language), html)
     if markdown is not None:
         _write_text(to_markdown(found), markdown)
     say(found, as_json, f"Wrote {', '.join(str(path) for path in (out, html, markdown) if path)}.")

@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 
 from reader_study.adjudication import adjudicated, resolve
 from reader_study.analysis import Report, report
+from reader_study.analysis.cells import quality
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
 from reader_study.errors import NotAllowed
 from reader_study.protocol import config_of
 from reader_study.records import (
     AssignmentRecord,
+    AuditRecord,
     CaseRecord,
     EnrolmentRecord,
     RankedEntryRecord,
@@ -199,13 +201,44 @@ def results(database: Database, viewer_id: str, study_name: str, *, resamples: i
         DesignError: there is no such study.
     """
     with database.session() as session:
-        viewer = require_role(session, viewer_id, ("reader", *WATCHERS))
-        study = study_named(session, study_name)
-        if viewer is not None and viewer.role == "reader":
-            _require_part(session, study, viewer)
-        if (why := why_closed(study, viewer)) is not None:
-            raise NotAllowed(why)
+        study = _opened(session, viewer_id, study_name)
         return report(study_table(session, study), seed=study.seed, resamples=resamples)
+
+
+def results_version(database: Database, viewer_id: str, study_name: str) -> int:
+    """A number that changes whenever anything was written; the same number means the same report.
+
+    Raises:
+        NotAllowed, DesignError: as ``results``; a kept report is given out only after asking here.
+    """
+    with database.session() as session:
+        _opened(session, viewer_id, study_name)
+        return session.scalar(select(func.max(AuditRecord.id))) or 0
+
+
+def data_quality(database: Database, viewer_id: str, study_name: str) -> list[dict[str, Any]]:
+    """What each reader has done and what the readings lack; never who was right, so open in every state.
+
+    Raises:
+        NotAllowed: the viewer is a reader.
+        DesignError: there is no such study.
+    """
+    with database.session() as session:
+        viewer = require_role(session, viewer_id, WATCHERS)
+        rows = quality(study_table(session, study_named(session, study_name)))
+        if viewer is not None and viewer.role == "coordinator":
+            rows = [row for row in rows if row["site"] == viewer.site]
+        return rows
+
+
+def _opened(session: Session, viewer_id: str, study_name: str) -> StudyRecord:
+    viewer = require_role(session, viewer_id, ("reader", *WATCHERS))
+    study = study_named(session, study_name)
+    if viewer is not None and viewer.role == "reader":
+        _require_part(session, study, viewer)
+    if (why := why_closed(study, viewer)) is not None:
+        raise NotAllowed(why)
+    return study
 
 
 def _require_part(session: Session, study: StudyRecord, viewer: UserRecord) -> None:

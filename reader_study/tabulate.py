@@ -123,7 +123,9 @@ def _users(session: Session, study: StudyRecord, *, with_simulated: bool) -> dic
         .order_by(EnrolmentRecord.ordinal)
     )
     return {
-        user.id: AnalysedReader(user.code, user.site, user.years, first[sequence], user.simulated)
+        user.id: AnalysedReader(
+            user.code, user.site, user.years, first[sequence], user.simulated, user.specialty
+        )
         for user, sequence in session.execute(query)
         if with_simulated or not user.simulated
     }

@@ -55,7 +55,7 @@ def build_server(rooms: Rooms) -> FastAPI:
     server.include_router(images.routes(rooms.database, rooms.photographs))
     server.include_router(reading.routes(rooms.database))
     server.include_router(managing.routes(rooms))
-    server.include_router(dashboard.routes(rooms.database))
+    server.include_router(dashboard.routes(rooms))
     server.include_router(joining.routes(rooms.database))
     server.include_router(benchmark.routes(rooms))
     server.include_router(diseases.routes())
@@ -93,7 +93,6 @@ def _pages_in(words: Language, rooms: Rooms) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     pages: list[tuple[str, Callable[[Language, Rooms], gr.Blocks], bool]] = [
         ("/read", reading.page, False),
-        ("/manage/results", dashboard.page, False),
         ("/", demo.page, True),
     ]
     for path, build, public in pages:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from statsmodels.stats.proportion import proportion_confint
 
-from reader_study.analysis.columns import Columns, columns_of
+from reader_study.analysis.columns import Columns, columns_of, in_order
 from reader_study.analysis.estimates import (
     READERS,
     SIMULATED,
@@ -177,7 +177,7 @@ def report(
     """
     ks = tuple(k for k in TOP_K if k <= table.k) or (1,)
     names = {k: f"top{k}" for k in ks}
-    arms = tuple(dict.fromkeys(read.arm for read in table.reads)) or ("unaided",)
+    arms = in_order(read.arm for read in table.reads) or ("unaided",)
     simulated = [reader.reader_id for reader in table.readers if reader.simulated]
     groups = {READERS: table.columns}
     if simulated:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ class Columns:
     Attributes:
         readers: ids, in the study's order.
         cases: ids, in the study's order.
-        arms: in the order of their first reading.
+        arms: unaided, aided, then others.
         reader: (N,) position in ``readers``; case and arm likewise.
         period: (N,) number of the period.
         hit: (N,) rank at which the reading is right, 0 for never.
@@ -74,12 +74,19 @@ class Columns:
         )
 
 
+def in_order(arms: Iterable[str]) -> tuple[str, ...]:
+    """Each arm once: unaided, aided, then others as they come; the same in every part of a study."""
+    found = dict.fromkeys(arms)
+    usual = [arm for arm in ("unaided", "aided") if arm in found]
+    return (*usual, *(arm for arm in found if arm not in usual))
+
+
 def columns_of(readers: Sequence[str], cases: Sequence[str], reads: Sequence[Read]) -> Columns:
     """Arrange readings; those of other readers are left out."""
     row = {name: index for index, name in enumerate(readers)}
     column = {name: index for index, name in enumerate(cases)}
     kept = [read for read in reads if read.reader_id in row]
-    arms = tuple(dict.fromkeys(read.arm for read in kept))
+    arms = in_order(read.arm for read in kept)
     answers = tuple(sorted({read.ranks[0] for read in kept if read.ranks}))
     place = {answer: index for index, answer in enumerate(answers)}
 

@@ -30,17 +30,16 @@ class Crossed:
     def sums(self, values: Floats) -> tuple[Floats, Floats]:
         """Sums of (N,) or (N, P) values by reader and by case."""
         if values.ndim == 1:
-            return (
-                np.bincount(self.reader, values, self.readers),
-                np.bincount(self.case, values, self.cases),
-            )
+            by_reader = np.bincount(self.reader, values, self.readers).astype(np.float64)
+            return by_reader, np.bincount(self.case, values, self.cases).astype(np.float64)
         columns = [self.sums(column) for column in values.T]
         return np.column_stack([c[0] for c in columns]), np.column_stack([c[1] for c in columns])
 
     def together(self, weights: Floats) -> Floats:
         """(readers, cases) sums of weights."""
         cell = self.reader * self.cases + self.case
-        return np.bincount(cell, weights, self.readers * self.cases).reshape(self.readers, self.cases)
+        found = np.bincount(cell, weights, self.readers * self.cases).astype(np.float64)
+        return found.reshape(self.readers, self.cases)
 
 
 class Factored:

@@ -86,7 +86,7 @@ def aided_vs_unaided_mcnemar(pairs: Pairs, k: int = 1) -> list[dict[str, Any]]:
     unaided, aided = pairs.right(k)
     both = pairs.both
     gained, lost = (both & ~unaided & aided).sum(axis=1), (both & unaided & ~aided).sum(axis=1)
-    return _tested(pairs.columns.readers, both.any(axis=1), {"gained": gained, "lost": lost})
+    return _tested(pairs.columns.readers, np.asarray(both.any(axis=1)), {"gained": gained, "lost": lost})
 
 
 def reader_vs_model_mcnemar(
@@ -101,7 +101,7 @@ def reader_vs_model_mcnemar(
         "reader_only": (read & reader & ~model).sum(axis=1),
         "model_only": (read & ~reader & model).sum(axis=1),
     }
-    return _tested(columns.readers, (rows >= 0).any(axis=1), counts)
+    return _tested(columns.readers, np.asarray((rows >= 0).any(axis=1)), counts)
 
 
 def _tested(
@@ -111,8 +111,8 @@ def _tested(
     for index in sorted(np.flatnonzero(took_part), key=lambda index: readers[index]):
         own = {name: int(found[index]) for name, found in counts.items()}
         test = mcnemar(*own.values())
-        kept = {name: test[name] for name in ("p", "p_mid", "reason") if name in test}
-        rows.append({"reader_id": readers[index], **own, **kept})
+        row: dict[str, Any] = {"reader_id": readers[index], **own}
+        rows.append(row | {name: test[name] for name in ("p", "p_mid", "reason") if name in test})
     if rows:
         for key, method in (("p_holm", "holm"), ("p_bh", "fdr_bh")):
             corrected = multipletests([row["p"] for row in rows], method=method)[1]

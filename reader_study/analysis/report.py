@@ -1,6 +1,6 @@
 """The one object that pages, files and figures draw from, so that their numbers cannot differ."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -114,14 +114,15 @@ class Report:
         return {arm: agreement.intra_reader(columns, arm) for arm in sorted(columns.arms)}
 
     @cached_property
-    def models(self) -> Mapping[str, Any]:
-        """Regression models: GEE, GLMM, time."""
+    def gee(self) -> Mapping[str, Any]:
+        """Logistic GEE of Top-1 on help, and the same with other clusters and working correlations."""
         columns = self.table.columns
-        gee = comparisons.gee(columns)
-        return {
-            "gee": {"top1": gee, "sensitivity": comparisons.gee_sensitivity(columns)},
-            "glmm": {"top1": comparisons.glmm(columns)},
-        }
+        return {"top1": comparisons.gee(columns), "sensitivity": comparisons.gee_sensitivity(columns)}
+
+    @cached_property
+    def glmm(self) -> Mapping[str, Any]:
+        """Logistic mixed model of Top-1 on help."""
+        return {"top1": comparisons.glmm(self.table.columns)}
 
     @cached_property
     def time(self) -> Mapping[str, Any]:
@@ -189,68 +190,28 @@ class Report:
         """What each reader's readings lack."""
         return cells.quality(self.table)
 
+    @cached_property
+    def document(self) -> "Document":
+        """The report under the keys of the ``analyse`` command, each part computed when it is asked for."""
+        return Document(self)
+
     def to_json(self) -> dict[str, Any]:
-        """The report under the keys of the ``analyse`` command; simulated readers stand apart."""
-        real = [row for row in self.readers if not row.simulated]
-        simulated = [row for row in self.readers if row.simulated]
-        result: dict[str, Any] = {
-            "study": dict(self.study),
-            "model_identity": dict(self.model_identity) if self.model_identity is not None else None,
-            "model": {metric: estimate.to_json() for metric, estimate in self.model.items()},
-            "readers": [_reader_json(row) for row in real],
-            "arms": self._arms(READERS),
-            "sites": [
-                {
-                    "site": row.site,
-                    "arm": row.arm,
-                    "metric": row.metric,
-                    "readers": row.readers,
-                    **row.accuracy.to_json(),
-                }
-                for row in self.sites
-            ],
-            "model_vs_readers": self._differences(READERS),
-            "aided_vs_unaided": dict(self.aided_vs_unaided),
-            "u_statistics": dict(self.u_statistics),
-            "mcnemar": self.mcnemar,
-            "agreement": self.agreement,
-            "confidence_agreement": self.confidence_agreement,
-            "intra_reader": self.intra_reader,
-            **self.models,
-            "time": self.time,
-            "confidence": self.confidence,
-            "reclassification": self.reclassification,
-            "automation_bias": self.automation_bias,
-            "subgroups": self.subgroups,
-            "effects": self.effects,
-            "reader_by_disease": self.reader_by_disease,
-            "confusion": self.confusion,
-            "calibration": self.calibration,
-            "times": self.times,
-            "quality": self.quality,
-            "counts": dict(self.counts),
-            "notes": list(self.notes),
-            "methods": self.methods,
-            "seed": self.seed,
-            "resamples": self.resamples,
+        """The whole document; simulated readers stand apart."""
+        return dict(self.document)
+
+    def _unequal(self) -> dict[str, dict[str, Any]]:
+        asked = self.unequal
+        if asked is None:
+            return {}
+        return {
+            arm: {
+                **estimate.to_json("difference"),
+                "model_k": asked.model,
+                "readers_k": asked.readers,
+                "warning": "Unequal numbers of guesses: no comparison of skill.",
+            }
+            for arm, estimate in self.unequal_k.items()
         }
-        if self.unequal:
-            result["unequal_k"] = {
-                arm: {
-                    **estimate.to_json("difference"),
-                    "model_k": self.unequal.model,
-                    "readers_k": self.unequal.readers,
-                    "warning": "Unequal numbers of guesses: no comparison of skill.",
-                }
-                for arm, estimate in self.unequal_k.items()
-            }
-        if simulated:
-            result["simulated"] = {
-                "readers": [_reader_json(row) for row in simulated],
-                "arms": self._arms(SIMULATED),
-                "model_vs_readers": self._differences(SIMULATED),
-            }
-        return result
 
     def _arms(self, group: str) -> dict[str, dict[str, Any]]:
         arms: dict[str, dict[str, Any]] = {}
@@ -268,6 +229,75 @@ class Report:
                     "method": "Obuchowski-Rockette, model fixed, readers and cases random, Hillis df",
                 }
         return arms
+
+
+class Document(Mapping[str, Any]):
+    """A report as plain values, part by part."""
+
+    def __init__(self, report: Report) -> None:
+        real = [row for row in report.readers if not row.simulated]
+        simulated = [row for row in report.readers if row.simulated]
+        identity = report.model_identity
+        self._parts: dict[str, Callable[[], Any]] = {
+            "study": lambda: dict(report.study),
+            "model_identity": lambda: dict(identity) if identity is not None else None,
+            "model": lambda: {metric: estimate.to_json() for metric, estimate in report.model.items()},
+            "readers": lambda: [_reader_json(row) for row in real],
+            "arms": lambda: report._arms(READERS),
+            "sites": lambda: [_site_json(row) for row in report.sites],
+            "model_vs_readers": lambda: report._differences(READERS),
+            "aided_vs_unaided": lambda: dict(report.aided_vs_unaided),
+            "u_statistics": lambda: dict(report.u_statistics),
+            "mcnemar": lambda: report.mcnemar,
+            "agreement": lambda: report.agreement,
+            "confidence_agreement": lambda: report.confidence_agreement,
+            "intra_reader": lambda: report.intra_reader,
+            "gee": lambda: report.gee,
+            "glmm": lambda: report.glmm,
+            "time": lambda: report.time,
+            "confidence": lambda: report.confidence,
+            "reclassification": lambda: report.reclassification,
+            "automation_bias": lambda: report.automation_bias,
+            "subgroups": lambda: report.subgroups,
+            "effects": lambda: report.effects,
+            "reader_by_disease": lambda: report.reader_by_disease,
+            "confusion": lambda: report.confusion,
+            "calibration": lambda: report.calibration,
+            "times": lambda: report.times,
+            "quality": lambda: report.quality,
+            "counts": lambda: dict(report.counts),
+            "notes": lambda: list(report.notes),
+            "methods": lambda: report.methods,
+            "seed": lambda: report.seed,
+            "resamples": lambda: report.resamples,
+        }
+        if report.unequal is not None:
+            self._parts["unequal_k"] = lambda: report._unequal()
+        if simulated:
+            self._parts["simulated"] = lambda: {
+                "readers": [_reader_json(row) for row in simulated],
+                "arms": report._arms(SIMULATED),
+                "model_vs_readers": report._differences(SIMULATED),
+            }
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - JSON
+        return self._parts[key]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+
+def _site_json(row: SiteAccuracy) -> dict[str, Any]:
+    return {
+        "site": row.site,
+        "arm": row.arm,
+        "metric": row.metric,
+        "readers": row.readers,
+        **row.accuracy.to_json(),
+    }
 
 
 def _reader_json(row: ReaderAccuracy) -> dict[str, Any]:

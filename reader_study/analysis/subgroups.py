@@ -81,7 +81,7 @@ def subgroups(table: StudyTable, metrics: Mapping[str, int], disclosure: Disclos
             why = disclosure.hides(cases, readers)
             for metric, k in metrics.items():
                 x, n = int(counts[arm, k][0][cell].sum()), int(read.sum())
-                row = {"by": group.by, "group": group.name, "arm": arm, "metric": metric}
+                row: dict[str, Any] = {"by": group.by, "group": group.name, "arm": arm, "metric": metric}
                 row |= {"cases": cases, "readers": readers, **_proportion(x, n, why)}
                 if group.by in OF_CASES:
                     own = [

@@ -11,8 +11,9 @@ from typing import Any
 
 from reader_study.documents.checklists import checklist
 from reader_study.documents.figures import figures_of
+from reader_study.documents.language import Code, say_in
 from reader_study.documents.method import NOTICE, facts_of
-from reader_study.documents.tables import Table, tables_of
+from reader_study.documents.tables import Table, tables_of, translated
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, 'Noto Sans CJK SC', sans-serif; color: #1b2430;
@@ -31,29 +32,33 @@ for (const [name, figure] of Object.entries(FIGURES))
 """
 
 
-def to_html(report: Mapping[str, Any]) -> str:
+def to_html(report: Mapping[str, Any], language: Code = "en") -> str:
     """Return the report of ``analyse`` as one page with Plotly inside (5 MB), for reading offline."""
+    say = say_in(language)
     title = report["study"].get("title") or report["study"].get("name") or "Reader study"
-    figures = figures_of(report)
+    figures = figures_of(report, say=say)
+    below = escape(say("its numbers are in the tables below"))
     drawings = "".join(
-        f'<section role="img" aria-label="{escape(figure["layout"]["title"]["text"])}; its numbers are in '
-        f'the tables below"><div id="figure-{name}"></div></section>'
+        f'<section role="img" aria-label="{escape(figure["layout"]["title"]["text"])}; {below}">'
+        f'<div id="figure-{name}"></div></section>'
         for name, figure in figures.items()
     )
-    notes = "".join(f"<li>{escape(note)}</li>" for note in report["notes"])
-    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts_of(report))
+    notes = "".join(f"<li>{escape(say(note))}</li>" for note in report["notes"])
+    facts = "".join(
+        f"<dt>{escape(say(name))}</dt><dd>{escape(say(text))}</dd>" for name, text in facts_of(report)
+    )
     values = json.dumps(figures, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{"zh-CN" if language == "zh" else "en"}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>"
-        f"<h1>{escape(title)}</h1><p>{NOTICE}</p>"
+        f"<h1>{escape(title)}</h1><p>{escape(say(NOTICE))}</p>"
         + (f"<section><ul>{notes}</ul></section>" if notes else "")
         + drawings
-        + "".join(map(_table, tables_of(report)))
-        + f"<section><h2>Methods</h2><dl>{facts}</dl></section>"
-        + _table(checklist(report))
-        + f"</main><script>{_plotly()}</script><script>const FIGURES = {values};{_DRAW}</script>"
+        + "".join(_table(translated(table, say)) for table in tables_of(report))
+        + f"<section><h2>{escape(say('Methods'))}</h2><dl>{facts}</dl></section>"
+        + _table(translated(checklist(report), say))
+        + f"</main><script>{plotly_script()}</script><script>const FIGURES = {values};{_DRAW}</script>"
         + "</body></html>"
     )
 
@@ -73,7 +78,7 @@ def _table(table: Table) -> str:
     )
 
 
-def _plotly() -> str:
+def plotly_script() -> str:
     """Plotly's own script, as the installed package has it."""
     path = Path(str(metadata.distribution("plotly").locate_file("plotly/package_data/plotly.min.js")))
     return path.read_text(encoding="utf-8").replace("</script", "<\\/script")

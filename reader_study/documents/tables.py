@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from retizero.knowledge import load_catalogue
 
 Document = Mapping[str, Any]
+COEFFICIENTS = {
+    "fleiss": "Fleiss' kappa",
+    "ac1": "Gwet's AC1",
+    "alpha": "Krippendorff's alpha",
+    "conger": "Conger's kappa",
+    "brennan_prediger": "Brennan and Prediger's coefficient",
+    "percent": "Percent agreement",
+}
 _ARROW = "aided minus unaided"
 
 
@@ -20,6 +28,12 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric_from: int = 1
+
+
+def translated(table: Table, say: Callable[[str], str]) -> Table:
+    """The table in another language: title, header and those cells that have words."""
+    rows = tuple(tuple(say(cell) for cell in row) for row in table.rows)
+    return Table(say(table.title), tuple(say(name) for name in table.header), rows, table.numeric_from)
 
 
 def tables_of(report: Document) -> tuple[Table, ...]:
@@ -37,6 +51,9 @@ def tables_of(report: Document) -> tuple[Table, ...]:
         _gained(report),
         _agreement(report),
         _further(report),
+        _unequal(report),
+        _effects(report),
+        _quality(report),
         _counts_of_help(report),
     ]
     return tuple(table for table in tables if table.rows)
@@ -215,16 +232,8 @@ def _gained(report: Document) -> Table:
 
 
 def _agreement(report: Document) -> Table:
-    names = {
-        "fleiss": "Fleiss' kappa",
-        "ac1": "Gwet's AC1",
-        "alpha": "Krippendorff's alpha",
-        "conger": "Conger's kappa",
-        "brennan_prediger": "Brennan and Prediger's coefficient",
-        "percent": "Percent agreement",
-    }
     rows = tuple(
-        (arm, names[name], share(each["value"]), interval(each["ci"]))
+        (arm, COEFFICIENTS[name], share(each["value"]), interval(each["ci"]))
         for arm, found in report["agreement"].items()
         for name, each in found.items()
     )
@@ -239,6 +248,10 @@ def _agreement(report: Document) -> Table:
 def _further(report: Document) -> Table:
     rows = []
     gee, time, confidence = report["gee"]["top1"], report["time"]["log_seconds"], report["confidence"]
+    glmm = report["glmm"]["top1"]
+    if glmm["coefficient"] is not None:
+        text = "Log odds of a right Top-1, aided against unaided (mixed model, random readers and cases)"
+        rows.append((text, f"{glmm['coefficient']:+.3f}", f"{glmm['se']:.3f}", p_value(glmm["p"])))
     if gee["coefficient"] is not None:
         text = "Log odds of a right Top-1, aided against unaided (GEE, cases as clusters)"
         rows.append((text, f"{gee['coefficient']:+.3f}", f"{gee['robust_se']:.3f}", p_value(gee["p"])))
@@ -253,6 +266,44 @@ def _further(report: Document) -> Table:
         ("question", "estimate", "standard error", "p"),
         tuple(rows),
     )
+
+
+def _unequal(report: Document) -> Table:
+    """The comparison at unequal numbers of guesses, where it was asked for."""
+    rows = tuple(
+        (f"readers ({arm}) Top-{each['readers_k']} minus model Top-{each['model_k']}", *_difference(each))
+        for arm, each in report.get("unequal_k", {}).items()
+        if each["difference"] is not None
+    )
+    header = ("comparison", "difference", "95 % interval", "standard error", "df", "p")
+    return Table("Unequal numbers of guesses: no comparison of skill", header, rows)
+
+
+def _effects(report: Document) -> Table:
+    rows = tuple(
+        (
+            each["by"],
+            diagnosis(each["group"]),
+            f"{each['difference']:+.3f}",
+            interval(each["ci"]),
+            p_value(each["p"]),
+            p_value(each.get("p_holm")),
+        )
+        for each in report["effects"]
+        if each["difference"] is not None
+    )
+    header = ("kind of group", "group", "aided minus unaided", "95 % interval", "p", "p (Holm)")
+    return Table("Effect of help in groups, Top-1: readers and cases random", header, rows, 2)
+
+
+def _quality(report: Document) -> Table:
+    keys = ("expected", "readings", "missing", "unresolved", "without_confidence", "without_time")
+    rows = tuple((each["reader_id"], *(f"{each[key]:,}" for key in keys)) for each in report["quality"])
+    header = (
+        "reader", "readings asked for", "done", "missing", "with free text that waits for adjudication",
+        "without confidence", "without a time",
+    )  # fmt: skip
+    return Table("What each reader's readings lack", header, rows, 1)
 
 
 def _counts_of_help(report: Document) -> Table:

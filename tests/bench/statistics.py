@@ -45,13 +45,13 @@ def type_one_error() -> list[Row]:
     ]
 
 
-def large_study(rng: np.random.Generator):
-    """A study table with every reading present."""
+def large_study(rng: np.random.Generator, readers: int = READERS, cases: int = CASES):
+    """A study table with every reading present; half of the readers read aided first."""
     from reader_study.analysis.table import AnalysedCase, AnalysedReader, ModelAnswer, Read, StudyTable
 
-    cases, readers = [f"c{n}" for n in range(CASES)], [f"r{n}" for n in range(READERS)]
+    cases, readers = [f"c{n}" for n in range(cases)], [f"r{n}" for n in range(readers)]
     labels = [f"d{n}" for n in range(30)]
-    truth = rng.integers(30, size=CASES)
+    truth = rng.integers(30, size=len(cases))
 
     def ranked(case: int, skill: float) -> tuple[tuple[str, ...], int]:
         order = rng.permutation(30)[:5].tolist()
@@ -61,8 +61,9 @@ def large_study(rng: np.random.Generator):
         return tuple(labels[label] for label in dict.fromkeys(order)), hit
 
     reads = []
-    for reader in readers:
-        for period, (arm, skill) in enumerate((("unaided", 0.6), ("aided", 0.75)), 1):
+    arms = (("unaided", 0.6), ("aided", 0.75))
+    for place, reader in enumerate(readers):
+        for period, (arm, skill) in enumerate(arms if place % 2 == 0 else arms[::-1], 1):
             for number, case in enumerate(cases):
                 ranks, hit = ranked(number, skill)
                 seconds = float(rng.lognormal(3, 0.5))
@@ -70,12 +71,14 @@ def large_study(rng: np.random.Generator):
     return StudyTable(
         study={"name": "bench"},
         k=5,
-        cases=tuple(AnalysedCase(c, (labels[t],), False) for c, t in zip(cases, truth, strict=True)),
-        readers=tuple(AnalysedReader(r, f"s{n % 3}", 5, "unaided") for n, r in enumerate(readers)),
+        cases=tuple(
+            AnalysedCase(c, (labels[t],), bool(t % 5 == 0)) for c, t in zip(cases, truth, strict=True)
+        ),
+        readers=tuple(AnalysedReader(r, f"s{n % 3}", n, arms[n % 2][0]) for n, r in enumerate(readers)),
         reads=tuple(reads),
         model=tuple(ModelAnswer(c, (r := ranked(n, 0.8))[0], (0.5,) * 5, r[1]) for n, c in enumerate(cases)),
         model_identity={"id": "bench"},
-        expected=dict.fromkeys(readers, 2 * CASES),
+        expected=dict.fromkeys(readers, 2 * len(cases)),
     )
 
 

@@ -87,18 +87,23 @@ def test_a_manager_sees_readers_against_the_model(page, server, screenshots):
     expect(page.locator("#rz-status")).to_contain_text("synthetic study")
     page.screenshot(path=screenshots / "study-1280.png", full_page=True)
     page.get_by_role("link", name="Readers against the model").click()
-    expect(page.locator("#rz-forest .js-plotly-plot")).to_be_visible()
-    expect(page.locator("#rz-curve .js-plotly-plot")).to_be_visible()
-    rows = page.locator("#rz-accuracy tbody tr")
-    expect(rows.filter(has_text="Model").first).to_contain_text("Top-1")
-    expect(rows.filter(has_text="simulated").first).to_be_visible()
+    expect(page.locator("#figure-forest.js-plotly-plot")).to_be_visible()
+    expect(page.locator("#figure-curve.js-plotly-plot")).to_be_visible()
+    accuracy = page.get_by_role("region", name="Accuracy", exact=True)
+    expect(accuracy.locator("tbody tr").filter(has_text="Model").first).to_contain_text("Top-1")
+    expect(accuracy.locator("tbody tr").filter(has_text="simulated").first).to_be_visible()
     page.screenshot(path=screenshots / "dashboard-1280.png", full_page=True)
-    page.get_by_role("radio", name="Top-5").check()
-    expect(rows.first).to_contain_text("Top-5")
+    page.get_by_label("Accuracy at").select_option("top5")
+    expect(accuracy.locator("tbody tr").first).to_contain_text("Top-5")
+    for kind in ("SVG", "PNG"):
+        with page.expect_download() as download:
+            page.locator("#panel-forest").get_by_role("button", name=kind).click()
+        assert download.value.suggested_filename == f"forest.{kind.lower()}"
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download table (CSV)").click()
-    text = download.value.path().read_text(encoding="utf-8-sig")
-    assert text.startswith("Reader,")
+        page.locator("#panel-forest").get_by_role("link", name="CSV").click()
+    assert download.value.path().read_text(encoding="utf-8-sig").startswith("item,")
+    page.get_by_role("link", name="Progress and data quality").press("Enter")
+    expect(page.locator("#figure-progress.js-plotly-plot")).to_be_visible()
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.screenshot(path=screenshots / "dashboard-390.png", full_page=True)

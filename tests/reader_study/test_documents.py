@@ -10,6 +10,8 @@ from reader_study.analysis import report
 from reader_study.analysis.table import AnalysedCase, AnalysedReader, ModelAnswer, Read, StudyTable
 from reader_study.documents import to_html, to_markdown
 from reader_study.documents.checklists import checklist
+from reader_study.documents.figures import figures_of
+from reader_study.documents.language import say_in
 from reader_study.documents.tables import tables_of
 
 CASES = [f"c{n}" for n in range(12)]
@@ -45,7 +47,7 @@ def found():
 def test_every_cell_stands_in_both_documents(found):
     html, markdown = to_html(found), to_markdown(found)
     tables = [*tables_of(found), checklist(found)]
-    assert len(tables) == 14
+    assert len(tables) == 16
     for cell in {cell for table in tables for row in table.rows for cell in row}:
         assert cell.replace("&", "&amp;").replace("<", "&lt;").replace("'", "&#x27;") in html
         assert cell.replace("<", "&lt;") in markdown
@@ -56,11 +58,14 @@ def test_cells_are_the_reports_numbers(found):
     want = found["aided_vs_unaided"]["top1"]
     assert table.rows[0][2] == f"{want['difference']:+.3f}"
     assert table.rows[0][3] == f"{want['ci'][0]:.3f} to {want['ci'][1]:.3f}"
-    figures = json.loads(re.search(r"const FIGURES = (\{.*?\});\n", to_html(found), re.DOTALL)[1])
+    figures = figures_of(found)
     drawn = [value for trace in figures["forest"]["data"] for value in trace["x"]]
-    assert drawn == [
-        row["accuracy"] for arm in found["arms"] for row in found["readers"] if row["arm"] == arm
-    ]
+    wanted = []
+    for arm, means in found["arms"].items():
+        wanted += [row["accuracy"] for row in found["readers"] if row["arm"] == arm]
+        wanted.append(means["top1"]["accuracy"])
+    assert drawn == [*wanted, found["model"]["top1"]["accuracy"]]
+    assert json.dumps(figures["forest"], ensure_ascii=False) in to_html(found)
 
 
 def test_readers_whom_help_harmed_are_marked_by_more_than_colour(found):
@@ -68,7 +73,7 @@ def test_readers_whom_help_harmed_are_marked_by_more_than_colour(found):
     for row in turned["readers"]:
         if row["reader_id"] == "R1" and row["arm"] == "aided":
             row["accuracy"] = 0.0
-    figures = json.loads(re.search(r"const FIGURES = (\{.*?\});\n", to_html(turned), re.DOTALL)[1])
+    figures = figures_of(turned)
     marked = [trace["name"] for trace in figures["slope"]["data"] if trace["line"]["dash"] == "dash"]
     assert marked == ["R1 (worse with help)"]
 
@@ -93,3 +98,17 @@ def test_the_model_and_the_missing_are_named(found):
     rows = dict((item, answer) for item, _, answer in checklist(found).rows if item != "DECIDE-AI")
     assert rows["CONSORT-AI 5 (i)"] == "m, weights 000000000000"
     assert rows["STARD 15"] == "72 of 72 readings are there."
+
+
+def test_the_chinese_report_leaves_no_title_and_no_column_in_english(found):
+    say = say_in("zh")
+    for table in [*tables_of(found), checklist(found)]:
+        for words in (table.title, *table.header):
+            assert say(words) != words or not re.search(r"[a-z]{3}", words), words
+    for name, figure in figures_of(found, say=say).items():
+        title = figure["layout"]["title"]["text"]
+        assert re.search(r"[\u4e00-\u9fff]", title), name
+        for axis in ("xaxis", "yaxis"):
+            told = figure["layout"][axis].get("title", {}).get("text", "")
+            assert told in ("", "k") or re.search(r"[\u4e00-\u9fff]", told), (name, told)
+    assert '<html lang="zh-CN">' in to_html(found, "zh")

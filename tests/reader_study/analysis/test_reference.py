@@ -342,7 +342,7 @@ def check_imrmc(want, study, incomplete):
 
 
 def check_gee(want, study, incomplete):
-    gee = study.models["gee"]
+    gee = study.gee
     found = {(row["cluster"], row["working"]): row for row in [gee["top1"], *gee["sensitivity"]]}
     assert len(found) == len(want)
     for name, row in want.items():
@@ -354,7 +354,7 @@ def check_gee(want, study, incomplete):
 
 
 def check_glmm(want, study, incomplete):
-    found = study.models["glmm"]["top1"]
+    found = study.glmm["top1"]
     assert [found["coefficient"], found["sd_reader"], found["sd_case"], found["odds_ratio"]] == near(
         [want["fixef"]["aided"], want["sd_reader"], want["sd_case"], want["or"]], 1e-3
     )
