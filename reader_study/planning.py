@@ -16,7 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import f as f_distribution
+from scipy.stats import multivariate_normal, norm
+from scipy.stats import ncf as noncentral_f
 from statsmodels.stats.proportion import proportion_confint
 
 from reader_study.analysis.mrmc import paired_proportion
@@ -79,6 +81,72 @@ class Power:
     mean_difference: float
     standard_error: float
     not_estimable: int
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Obuchowski and Rockette's variance components of a difference, for one case sample of a given size."""
+
+    treatment_reader: float
+    error: float
+    cov1: float
+    cov2: float
+    cov3: float
+
+
+def moments(plan: Plan, cases: int) -> Moments:
+    """The components that the drawing model implies, exactly: from bivariate normal probabilities.
+
+    Two readings are right together with the probability of two correlated normals above their thresholds; the
+    covariance of proportions over cases is the covariance of single readings over cases, readers given,
+    divided by the number of cases.
+    """
+    parts = (
+        np.array([plan.reader_sd, plan.reader_arm_sd, plan.case_sd, plan.case_arm_sd, 1.0], np.float64) ** 2
+    )
+    reader, reader_arm, case, case_arm, _ = parts.tolist()
+    total = float(parts.sum())
+    aided, unaided = norm.ppf([plan.unaided + plan.effect, plan.unaided]).tolist()
+
+    def together(first: float, second: float, shared: float) -> float:
+        correlation = min(shared / total, 1 - 1e-12)
+        covariance = [[1.0, correlation], [correlation, 1.0]]
+        return float(multivariate_normal.cdf([first, second], mean=[0.0, 0.0], cov=covariance))
+
+    def covariance(first: float, second: float, readers: float, whole: float) -> float:
+        """Over cases: joint probability with all parts shared, less that with only the reader's."""
+        return (together(first, second, whole) - together(first, second, readers)) / cases
+
+    error = np.mean(
+        [(p - together(t, t, reader + reader_arm)) / cases for p, t in
+         ((plan.unaided + plan.effect, aided), (plan.unaided, unaided))]
+    )  # fmt: skip
+    cov1 = covariance(aided, unaided, reader, reader + case)
+    cov2 = float(np.mean([covariance(t, t, 0.0, case + case_arm) for t in (aided, unaided)]))
+    cov3 = covariance(aided, unaided, 0.0, case)
+    own = np.mean([together(t, t, reader + reader_arm) - together(t, t, 0.0) for t in (aided, unaided)])
+    both = together(aided, unaided, reader) - together(aided, unaided, 0.0)
+    return Moments(max(float(own) - both, 0.0), float(error), cov1, cov2, cov3)
+
+
+def formula_power(plan: Plan, *, readers: int | None = None, cases: int | None = None) -> float:
+    """Power without simulation (Hillis, Obuchowski and Berbaum, Acad Radiol 2011; 18:129, section 2).
+
+    The noncentral F with noncentrality r d^2 / 2 over var(TR) + error - cov1 + (r - 1)(cov2 - cov3) and the
+    degrees of freedom of the analysis, both with the components that the plan implies.
+    """
+    r = readers or plan.readers
+    found = moments(plan, cases or plan.cases)
+    shared = max(found.cov2 - found.cov3, 0.0)
+    single = found.treatment_reader + found.error - found.cov1 - shared
+    denominator = single + r * shared
+    if single <= 0:
+        return float(
+            norm.sf(norm.ppf(1 - SIGNIFICANCE / 2) - abs(plan.effect) / np.sqrt(2 * denominator / r))
+        )
+    df = (r - 1) * (denominator / single) ** 2
+    limit = f_distribution.ppf(1 - SIGNIFICANCE, 1, df)
+    return float(noncentral_f.sf(limit, 1, df, r * plan.effect**2 / 2 / denominator))
 
 
 def draw_study(plan: Plan, rng: np.random.Generator) -> NDArray[np.float64]:

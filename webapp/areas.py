@@ -36,6 +36,7 @@ MANAGING = (
     Area("/manage/records", "manage.nav_records", RESULT_ROLES),
     Area("/manage/new", "", STEPPING_ROLES),
     Area("/manage/benchmarks", "benchmark.nav", RESULT_ROLES),
+    Area("/manage/planning", "planning.title", RESULT_ROLES),
 )
 AREAS = (READING, *MANAGING)
 

@@ -17,7 +17,7 @@ from reader_study.photographs import photographs_being_read
 from webapp import images, metrics, sessions
 from webapp.gradio_doors import GradioDoors
 from webapp.language import CODES, Code, Language
-from webapp.pages import benchmark, dashboard, demo, diseases, joining, managing, reading
+from webapp.pages import benchmark, dashboard, demo, diseases, joining, managing, planning, reading
 from webapp.rooms import Rooms
 from webapp.shell import HEAD
 from webapp.theme import style_sheet, theme
@@ -58,6 +58,7 @@ def build_server(rooms: Rooms) -> FastAPI:
     server.include_router(dashboard.routes(rooms))
     server.include_router(joining.routes(rooms.database))
     server.include_router(benchmark.routes(rooms))
+    server.include_router(planning.routes(rooms))
     server.include_router(diseases.routes())
     server.include_router(metrics.routes())
 

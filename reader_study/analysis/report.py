@@ -95,7 +95,7 @@ class Report:
         """By arm, on the first diagnosis."""
         columns = self.table.columns
         return {
-            arm: agreement.agreement(agreement.first_choices(columns, arm)) for arm in sorted(columns.arms)
+            arm: agreement.agreement(agreement.first_choices(columns, arm)) for arm in columns.arms
         }
 
     @cached_property
@@ -104,14 +104,14 @@ class Report:
         columns = self.table.columns
         return {
             arm: agreement.ordinal_agreement(agreement.confidences(columns, arm))
-            for arm in sorted(columns.arms)
+            for arm in columns.arms
         }
 
     @cached_property
     def intra_reader(self) -> Mapping[str, Any]:
         """By arm, readers with themselves on repeated cases."""
         columns = self.table.columns_with_repeats
-        return {arm: agreement.intra_reader(columns, arm) for arm in sorted(columns.arms)}
+        return {arm: agreement.intra_reader(columns, arm) for arm in columns.arms}
 
     @cached_property
     def gee(self) -> Mapping[str, Any]:

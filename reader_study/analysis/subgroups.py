@@ -69,10 +69,10 @@ def subgroups(table: StudyTable, metrics: Mapping[str, int], disclosure: Disclos
     """
     columns = table.columns
     hits = [table.model_hits.get(case) for case in columns.cases]
-    counts = {(arm, k): columns.counts(arm, k) for arm in sorted(columns.arms) for k in metrics.values()}
+    counts = {(arm, k): columns.counts(arm, k) for arm in columns.arms for k in metrics.values()}
     rows = []
     for group in groups(table):
-        for arm in sorted(columns.arms):
+        for arm in columns.arms:
             cell = np.ix_(group.readers, group.cases)
             read = next(iter(counts[arm, k] for k in metrics.values()))[1][cell]
             if not read.any():

@@ -39,7 +39,7 @@ def to_html(report: Mapping[str, Any], language: Code = "en") -> str:
     figures = figures_of(report, say=say)
     below = escape(say("its numbers are in the tables below"))
     drawings = "".join(
-        f'<section role="img" aria-label="{escape(figure["layout"]["title"]["text"])}; {below}">'
+        f'<section role="img" aria-label="{escape(_title(figure))}; {below}">'
         f'<div id="figure-{name}"></div></section>'
         for name, figure in figures.items()
     )
@@ -61,6 +61,10 @@ def to_html(report: Mapping[str, Any], language: Code = "en") -> str:
         + f"</main><script>{plotly_script()}</script><script>const FIGURES = {values};{_DRAW}</script>"
         + "</body></html>"
     )
+
+
+def _title(figure: Mapping[str, Any]) -> str:
+    return str(figure["layout"]["title"]["text"]).replace("<br>", " ")
 
 
 def _table(table: Table) -> str:

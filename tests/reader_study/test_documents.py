@@ -24,7 +24,7 @@ def study(arms=("unaided", "aided"), readers=3, model=True, name="pilot"):
         for r in range(readers)
         for period, arm in enumerate(arms, 1)
         for n, case in enumerate(CASES)
-        for right in [(n + r) % 3 > 0 if arm == "unaided" else (n + r) % 4 > 0]
+        for right in [(n + r) % (r + (3 if arm == "unaided" else 4)) > 0]
     ]
     answers = [ModelAnswer(case, ("a",), (0.9,), int(n % 5 > 0)) for n, case in enumerate(CASES)]
     return StudyTable(

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import nct, t
 
+from reader_study.analysis.mrmc import obuchowski_rockette, proportion_kernels
 from reader_study.cli import main
 from reader_study.errors import StudyError
-from reader_study.planning import Plan, draw_study, simulate_power
+from reader_study.planning import Plan, draw_study, formula_power, moments, simulate_power
 
 
 def test_expected_accuracies_are_those_asked_for():
@@ -31,10 +32,41 @@ def test_power_is_that_of_a_t_test_over_readers_where_only_noise_varies():
     assert simulate_power(plan, studies=300, seed=2).power == pytest.approx(expected, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    "plan", [Plan(8, 80, 0.6, 0.1), Plan(5, 60, 0.7, 0.12, 0.5, 0.3, 1.2, 0.3), Plan(12, 50, 0.5, 0.0)]
+)
+def test_simulated_power_is_that_of_the_formula_of_hillis_obuchowski_and_berbaum(plan):
+    found = simulate_power(plan, studies=300, seed=5)
+    assert formula_power(plan) == pytest.approx(found.power, abs=0.09)
+
+
+def test_the_implied_components_are_those_of_drawn_studies():
+    plan = Plan(6, 60, 0.6, 0.1, 0.4, 0.3, 0.9, 0.5)
+    rng = np.random.default_rng(4)
+    drawn = [obuchowski_rockette(proportion_kernels(draw_study(plan, rng))).components for _ in range(400)]
+    wanted = moments(plan, plan.cases)
+    for name in ("treatment_reader", "error", "cov1", "cov2", "cov3"):
+        values = np.array([getattr(each, name) for each in drawn])
+        error = values.std() / len(values) ** 0.5
+        # the jackknife is a little too large in small samples
+        assert getattr(wanted, name) == pytest.approx(
+            values.mean(), abs=4 * error + 0.02 * abs(values.mean())
+        )
+
+
+def test_the_formula_is_a_t_test_over_readers_where_only_noise_varies():
+    plan = Plan(6, 80, 0.5, 0.08, reader_sd=0, reader_arm_sd=0, case_sd=0, case_arm_sd=0)
+    variance = (0.58 * 0.42 + 0.25) / (6 * 80)
+    assert formula_power(plan) == pytest.approx(
+        nct.sf(t.ppf(0.975, 5), 5, 0.08 / variance**0.5) + nct.cdf(-t.ppf(0.975, 5), 5, 0.08 / variance**0.5),
+        abs=0.01,
+    )
+
+
 def test_more_readers_cases_and_effect_give_more_power_and_spread_gives_less():
     def power(**changes):
         return simulate_power(
-            Plan(**({"readers": 5, "cases": 50, "unaided": 0.6, "effect": 0.08} | changes)), 200
+            Plan(**({"readers": 5, "cases": 50, "unaided": 0.6, "effect": 0.08} | changes)), 120
         ).power
 
     base = power()

@@ -99,5 +99,6 @@ def slope(report: Document, metric: str, say: Say) -> Figure:
         520,
         xaxis=axis(type="category", range=[-0.3, 1.3]),
         yaxis=share_axis(say("accuracy")),
+        scattermode="overlay",
     )
     return {"data": traces, "layout": found}

@@ -19,6 +19,10 @@ COLOURS = {"unaided": BLUE, "aided": ORANGE, "model": INK}
 SYMBOLS = {"unaided": "circle", "aided": "diamond", "model": "square", "simulated": "circle-open"}
 
 
+PATTERN = {"fillmode": "overlay", "fgcolor": "#fff", "size": 6}
+"""Of bars, which are told apart without colour."""
+
+
 def english(text: str) -> str:
     """The label as it is."""
     return text
@@ -27,13 +31,13 @@ def english(text: str) -> str:
 def layout(title: str, height: int, **more: object) -> dict[str, Any]:
     """Return the layout of a figure with a title and its legend below; ``more`` adds or replaces entries."""
     return {
-        "title": {"text": title, "font": {"size": 16}, "automargin": True},
+        "title": {"text": wrapped(title, 58), "font": {"size": 15}, "x": 0.02, "xanchor": "left"},
         "height": height,
         "font": {"color": INK, "size": 13},
         "paper_bgcolor": "#fff",
         "plot_bgcolor": "#fff",
         "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
-        "margin": {"l": 20, "r": 20, "t": 60, "b": 90},
+        "margin": {"l": 20, "r": 20, "t": 70, "b": 90},
         "xaxis": {"automargin": True, "gridcolor": "#e4e9ef"},
         "yaxis": {"automargin": True, "gridcolor": "#e4e9ef"},
         "scattermode": "group",

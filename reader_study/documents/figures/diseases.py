@@ -86,5 +86,5 @@ def _heat(title: str, columns: list[str], rows: list[str], values: list[list[Any
         "ygap": 1,
         "hovertemplate": "%{y}, %{x}: %{z:.0%}<extra></extra>",
     }
-    shape = layout(title, 220 + 24 * len(rows), yaxis=axis(autorange="reversed"))
+    shape = layout(title, 220 + 32 * len(rows), yaxis=axis(autorange="reversed"))
     return {"data": [trace] if rows else [], "layout": shape}

@@ -7,6 +7,7 @@ from reader_study.documents.figures.canvas import (
     GREEN,
     GREY,
     ORANGE,
+    PATTERN,
     Document,
     Figure,
     Say,
@@ -72,7 +73,7 @@ def moves(report: Document, metric: str, say: Say) -> Figure:
             "y": [say(name) for name in shown],
             "x": [part[key] for part in shown.values()],
             "text": [str(part[key]) for part in shown.values()],
-            "marker": {"color": colour, "pattern": {"shape": pattern, "fgcolor": "#fff", "size": 6}},
+            "marker": {"color": colour, "pattern": {"shape": pattern, **PATTERN}},
             "hovertemplate": "%{y}: %{x}<extra>" + say(words) + "</extra>",
         }
         for key, words, colour, pattern in MOVES

@@ -6,6 +6,7 @@ from reader_study.documents.figures.canvas import (
     BLUE,
     GREY,
     ORANGE,
+    PATTERN,
     YELLOW,
     Document,
     Figure,
@@ -50,7 +51,7 @@ def _bars(
             "name": say(words),
             "y": names,
             "x": [row[key] for row in rows],
-            "marker": {"color": colour, "pattern": {"shape": pattern, "fgcolor": "#fff", "size": 6}},
+            "marker": {"color": colour, "pattern": {"shape": pattern, **PATTERN}},
             "hovertemplate": "%{y}: %{x}<extra>" + say(words) + "</extra>",
         }
         for key, words, colour, pattern in parts

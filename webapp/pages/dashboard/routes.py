@@ -1,7 +1,5 @@
 """The dashboard's addresses; ``results`` decides what each viewer may see, the area guard who comes here."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 from collections.abc import Iterable, Sequence
