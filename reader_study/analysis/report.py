@@ -94,18 +94,13 @@ class Report:
     def agreement(self) -> Mapping[str, Any]:
         """By arm, on the first diagnosis."""
         columns = self.table.columns
-        return {
-            arm: agreement.agreement(agreement.first_choices(columns, arm)) for arm in columns.arms
-        }
+        return {arm: agreement.agreement(agreement.first_choices(columns, arm)) for arm in columns.arms}
 
     @cached_property
     def confidence_agreement(self) -> Mapping[str, Any]:
         """By arm, on the level of confidence, which has an order: AC2 and alpha."""
         columns = self.table.columns
-        return {
-            arm: agreement.ordinal_agreement(agreement.confidences(columns, arm))
-            for arm in columns.arms
-        }
+        return {arm: agreement.ordinal_agreement(agreement.confidences(columns, arm)) for arm in columns.arms}
 
     @cached_property
     def intra_reader(self) -> Mapping[str, Any]:
