@@ -135,6 +135,8 @@ def formula_power(plan: Plan, *, readers: int | None = None, cases: int | None =
     The noncentral F with noncentrality r d^2 / 2 over var(TR) + error - cov1 + (r - 1)(cov2 - cov3) and the
     degrees of freedom of the analysis, both with the components that the plan implies.
     """
+    if plan.effect == 0:
+        return SIGNIFICANCE
     r = readers or plan.readers
     found = moments(plan, cases or plan.cases)
     shared = max(found.cov2 - found.cov3, 0.0)
