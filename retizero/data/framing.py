@@ -30,9 +30,7 @@ def framed(
         return np.asarray(Image.fromarray(image).resize((size, size), resampling))
     height, width = image.shape[:2]
     side = min(height, width) if framing == "shortest" else max(height, width)
-    # Rounding as each model's own code does it: open_clip rounds the longer side, torchvision and FLAIR cut.
-    whole = round if framing == "longest" else int
-    scaled = (max(1, whole(width * size / side)), max(1, whole(height * size / side)))
+    scaled = (_scaled(width, size, side, framing), _scaled(height, size, side, framing))
     small = np.asarray(Image.fromarray(image).resize(scaled, resampling))
     if framing == "shortest":
         top, left = round((scaled[1] - size) / 2), round((scaled[0] - size) / 2)
@@ -41,6 +39,12 @@ def framed(
     top, left = ((size - scaled[1]) // 2, (size - scaled[0]) // 2) if framing == "longest" else (0, 0)
     square[top : top + scaled[1], left : left + scaled[0]] = small
     return square
+
+
+def _scaled(length: int, size: int, side: int, framing: Framing) -> int:
+    """Rounded as each model's own code does: open_clip rounds for ``longest``, torchvision and FLAIR cut."""
+    exact = length * size / side
+    return max(1, round(exact) if framing == "longest" else int(exact))
 
 
 def unframed(values: NDArray[np.float32], image: NDArray[np.uint8], framing: Framing) -> NDArray[np.float32]:

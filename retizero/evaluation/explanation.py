@@ -197,7 +197,8 @@ def shuffled(
 def nearness(side: int) -> NDArray[np.float32]:
     """Nearness to the centre of a grid, (side, side) in 0..1: the guess of a map that knows no picture."""
     place = (np.arange(side) + 0.5) / side - 0.5
-    return np.asarray(1 - np.hypot(*np.meshgrid(place, place)) / np.sqrt(0.5), np.float32)
+    across, down = np.meshgrid(place, place)
+    return np.asarray(1 - np.hypot(across, down) / np.sqrt(0.5), np.float32)
 
 
 def _seen(square: NDArray[np.uint8], side: int) -> NDArray[np.bool_]:
