@@ -53,6 +53,8 @@ def read_manifest(stream: BinaryIO) -> tuple[Row, tarfile.TarFile]:
         if file is None:
             raise PackageError("The package has no manifest.")
         content: Row = json.loads(file.read())
+    except PackageError:
+        raise
     except (tarfile.TarError, ValueError):
         raise PackageError("The content of the package cannot be read.") from None
     return content, tar

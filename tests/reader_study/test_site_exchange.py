@@ -138,6 +138,9 @@ def test_a_package_tells_nothing_without_its_passphrase_and_refuses_every_change
         opening(file, "wrong horse battery", kind="study") as (_, stream),
     ):
         stream.read()
+    server, local, _, _ = away
+    with pytest.raises(PackageError, match="passphrase does not fit"):
+        import_package(server, give_back(local, tmp_path), "wrong horse battery")
     changed = tmp_path / "changed.site"
     for place in (0, 40, 200, len(content) // 2, len(content) - 70, len(content) - 1):
         changed.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
