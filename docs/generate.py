@@ -40,6 +40,7 @@ COMMANDS = [
     ("reader_study", "simulate"),
     ("reader_study", "analyse"),
     ("reader_study", "mrmc"),
+    ("reader_study", "delong"),
     ("reader_study", "power"),
 ]
 
