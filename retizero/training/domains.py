@@ -30,12 +30,12 @@ class Domain(StrictSettings):
             when empty. Labels without a training photograph are left out.
     """
 
-    name: str = Field("all sources", min_length=1)
+    name: str = Field(default="all sources", min_length=1)
     train_sources: tuple[str, ...] = ()
     test_sources: tuple[str, ...] = ()
-    train_splits: tuple[str, ...] = Field(("train",), min_length=1)
-    val_splits: tuple[str, ...] = Field(("val",), min_length=1)
-    test_splits: tuple[str, ...] = Field(("test",), min_length=1)
+    train_splits: tuple[str, ...] = Field(default=("train",), min_length=1)
+    val_splits: tuple[str, ...] = Field(default=("val",), min_length=1)
+    test_splits: tuple[str, ...] = Field(default=("test",), min_length=1)
     labels: str = ""
 
 

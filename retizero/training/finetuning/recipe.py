@@ -30,9 +30,9 @@ class TowerStart(StrictSettings):
 
     model: str = "retizero-mini"
     learn: Literal["full", "lora", "frozen"] = "full"
-    rank: int = Field(8, ge=1)
-    size: int | None = Field(None, ge=32)
-    drop: float = Field(0.2, ge=0, lt=1)
+    rank: int = Field(default=8, ge=1)
+    size: int | None = Field(default=None, ge=32)
+    drop: float = Field(default=0.2, ge=0, lt=1)
 
 
 class ClassifierLoss(StrictSettings):
@@ -45,7 +45,7 @@ class ClassifierLoss(StrictSettings):
     """
 
     class_weights: Literal["none", "sqrt", "balanced"] = "sqrt"
-    smoothing: float = Field(0.1, ge=0, lt=1)
+    smoothing: float = Field(default=0.1, ge=0, lt=1)
 
 
 class Choosing(StrictSettings):
@@ -57,7 +57,7 @@ class Choosing(StrictSettings):
     """
 
     measure: Measure = "balanced_accuracy"
-    patience: int | None = Field(None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
 
 
 class FinetuneRecipe(Run):
@@ -77,8 +77,8 @@ class FinetuneRecipe(Run):
     """
 
     manifest: Path
-    epochs: int = Field(8, ge=1)
-    batch: int = Field(32, ge=2)
+    epochs: int = Field(default=8, ge=1)
+    batch: int = Field(default=32, ge=2)
     optimiser: Optimiser = Optimiser(
         learning_rate=3e-4, head_learning_rate=3e-3, weight_decay=0.02, warmup_epochs=0.5
     )
@@ -87,7 +87,7 @@ class FinetuneRecipe(Run):
     augmentation: Augmentation | None = Augmentation()
     validation: Choosing = Choosing()
     domain: Domain = Domain()
-    resamples: int = Field(1000, ge=100)
+    resamples: int = Field(default=1000, ge=100)
     cache: Path = Path("build/features")
     trained_on: str = ""
     licence: str = ""

@@ -40,14 +40,16 @@ class ProbeConfig(StrictSettings):
     out: Path
     model: str = "retizero-mini"
     features: Kind = "embedding"
-    size: int | None = Field(None, ge=32)
-    methods: tuple[str, ...] = Field(("zero-shot", "ss-text", "tip-adapter", "lp++", "linear"), min_length=1)
-    shots: tuple[Shots, ...] = Field(("all",), min_length=1)
-    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
+    size: int | None = Field(default=None, ge=32)
+    methods: tuple[str, ...] = Field(
+        default=("zero-shot", "ss-text", "tip-adapter", "lp++", "linear"), min_length=1
+    )
+    shots: tuple[Shots, ...] = Field(default=("all",), min_length=1)
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
     choose_by: ChooseBy = "balanced_accuracy"
-    validation_shots: int = Field(4, ge=0)
-    domains: tuple[Domain, ...] = Field((Domain(),), min_length=1)
-    resamples: int = Field(1000, ge=100)
+    validation_shots: int = Field(default=4, ge=0)
+    domains: tuple[Domain, ...] = Field(default=(Domain(),), min_length=1)
+    resamples: int = Field(default=1000, ge=100)
     cache: Path = Path("build/features")
 
     @model_validator(mode="after")
