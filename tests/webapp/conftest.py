@@ -47,7 +47,7 @@ class BlindStudy:
 
     @contextmanager
     def sign_in(self, username: str, **headers: str) -> Iterator[httpx.Client]:
-        with httpx.Client(base_url=self.server.url, timeout=60, headers=headers) as client:
+        with httpx.Client(base_url=self.server.url, timeout=180, headers=headers) as client:
             answer = client.post("/login", data={"username": username, "password": PASSWORD})
             assert answer.status_code == 303, answer.text[:300]
             yield client

@@ -83,7 +83,11 @@ function showCase(value) {
   let touched = false;
   const touch = () => { if (!touched) { touched = true; note("first_interaction"); } };
   const differential = attachDifferential(desk.querySelector(".rz-differential"), words, value.k, value.free_text, touch);
-  if (value.previous) fillIn(answer, differential, value.previous);
+  if (value.previous) {
+    touched = true; // filling in is not the reader's doing
+    fillIn(answer, differential, value.previous);
+    touched = false;
+  }
   desk.querySelector(".rz-stage img").addEventListener("load", () => note("shown"), { once: true });
   if (value.aided) attachAid(desk.querySelector(".rz-aid"), value.token, eye);
   const pauses = watchPauses(desk, note, touch);
