@@ -185,12 +185,18 @@ def cut_the_power(file: Path, folder: Path, times: int, seed: int) -> Damage:
     rng = random.Random(seed)
     damage, log = Damage(), folder / "power.log"
     child = fork(lambda: read_on(f"sqlite:///{file}", log))
+    ended = False
     try:
         for number in range(times):
             known = len(acknowledged(log)[0])
-            while len(acknowledged(log)[0]) <= known and os.waitpid(child, os.WNOHANG) == (0, 0):
+            os.kill(child, signal.SIGCONT)
+            while len(acknowledged(log)[0]) <= known and not ended:
+                ended = os.waitpid(child, os.WNOHANG) != (0, 0)
                 time.sleep(0.002)
+            if ended:
+                break
             first = _frozen_copy(child, file, log, folder / f"cut-{number}")
+            os.kill(child, signal.SIGCONT)
             time.sleep(rng.uniform(0, 0.03))
             second = _frozen_copy(child, file, log, folder / f"later-{number}")
             _tear(first, second, rng)
@@ -200,12 +206,14 @@ def cut_the_power(file: Path, folder: Path, times: int, seed: int) -> Damage:
                 examine(f"sqlite:///{copy}", copy.with_suffix(".log"), damage)
                 shutil.rmtree(copy.parent)
     finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        if not ended:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
     return damage
 
 
 def _frozen_copy(child: int, file: Path, log: Path, folder: Path) -> Path:
+    """Stop the process, which stays stopped, and copy what lies on the disk."""
     os.kill(child, signal.SIGSTOP)
     time.sleep(0.002)
     folder.mkdir()
@@ -215,7 +223,6 @@ def _frozen_copy(child: int, file: Path, log: Path, folder: Path) -> Path:
     wal = file.with_name(file.name + "-wal")
     if wal.exists():
         shutil.copyfile(wal, copy.with_name(copy.name + "-wal"))
-    os.kill(child, signal.SIGCONT)
     return copy
 
 
