@@ -11,8 +11,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from reader_study.analysis.columns import Booleans
-from reader_study.analysis.comparisons import aided_vs_unaided
+from reader_study.analysis.comparisons import OR_METHOD
 from reader_study.analysis.disclosure import Disclosure
+from reader_study.analysis.mrmc import paired_proportion
 from reader_study.analysis.paired import pairs_of
 from reader_study.analysis.table import StudyTable
 
@@ -117,31 +118,29 @@ def effects(
         Group("site", name, everyone, np.array([site == name for site in sites]))
         for name in sorted(set(sites) - {""})
     ]
+    pairs = pairs_of(columns)
+    unaided, aided = pairs.right(k)
+    outcomes = np.where(pairs.both, np.stack([aided, unaided]), np.nan)
     rows = []
     for group in (each for each in found if each.by in kinds):
-        part = table.subset(
-            None if group.by in OF_CASES else _named(columns.readers, group.readers),
-            _named(columns.cases, group.cases) if group.by in OF_CASES else None,
-        )
-        pairs = pairs_of(part.columns)
-        both = pairs.both
-        cases, readers = int(both.any(axis=0).sum()), int(both.any(axis=1).sum())
-        why = disclosure.hides(cases, readers)
-        if not both.any():
+        part = outcomes[:, group.readers][:, :, group.cases]
+        read = ~np.isnan(part[0])
+        if not read.any():
             continue
+        of_readers, of_cases = read.any(axis=1), read.any(axis=0)
+        cases, readers = int(of_cases.sum()), int(of_readers.sum())
         row: dict[str, Any] = {"by": group.by, "group": group.name, "cases": cases, "readers": readers}
-        empty = dict.fromkeys(("difference", "se", "df", "ci", "p"))
-        rows.append(row | ({**empty, "reason": why} if why else aided_vs_unaided(pairs, k)))
+        if why := disclosure.hides(cases, readers):
+            rows.append(row | dict.fromkeys(("difference", "se", "df", "ci", "p")) | {"reason": why})
+            continue
+        found_here = paired_proportion(part[:, of_readers][:, :, of_cases]).to_json()
+        rows.append(row | found_here | {"method": OR_METHOD})
     for by in dict.fromkeys(row["by"] for row in rows):
         tested = [row for row in rows if row["by"] == by and row["p"] is not None]
         if tested:
             for row, p in zip(tested, multipletests([r["p"] for r in tested], method="holm")[1], strict=True):
                 row["p_holm"] = float(p)
     return rows
-
-
-def _named(names: tuple[str, ...], chosen: Booleans) -> list[str]:
-    return [name for name, kept in zip(names, chosen, strict=True) if kept]
 
 
 def _experience(years: int | None) -> str:

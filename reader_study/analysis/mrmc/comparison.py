@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scipy import stats
+from scipy import special
 
 LEVEL = 0.95
 ROUNDING = 1e-24  # a variance below is what floating point leaves of zero; outcomes lie between 0 and 1
@@ -64,8 +64,11 @@ def compared(difference: float, variance: float, df: float, *, test_df: float | 
         )
     se = math.sqrt(variance)
     used = df if test_df is None else test_df
-    distribution = stats.norm if math.isinf(used) else stats.t(used)
-    half = float(distribution.ppf(0.5 + LEVEL / 2)) * se
     statistic = difference / se
-    p = float(2 * distribution.sf(abs(statistic)))
+    # scipy.special instead of scipy.stats: the same functions, a hundred times sooner
+    if math.isinf(used):
+        quantile, tail = special.ndtri(0.5 + LEVEL / 2), special.ndtr(-abs(statistic))
+    else:
+        quantile, tail = special.stdtrit(used, 0.5 + LEVEL / 2), special.stdtr(used, -abs(statistic))
+    half, p = float(quantile) * se, float(2 * tail)
     return Comparison(difference, se, df, (difference - half, difference + half), statistic, p)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from reader_study.analysis.mrmc.comparison import Comparison, compared
 from reader_study.analysis.mrmc.covariance import Covariance, covariance, few_of_a_kind
@@ -170,7 +170,7 @@ def _components(outcomes: Floats, full: Floats) -> Components:
     if several and denominator > 0:
         f = ms_t / denominator
         df2 = df1 * (readers - 1) * (denominator / ms_tr) ** 2 if ms_tr > 0 else math.inf
-        p = float(stats.f.sf(f, df1, df2) if math.isfinite(df2) else stats.chi2.sf(f * df1, df1))
+        p = float(special.fdtrc(df1, df2, f) if math.isfinite(df2) else special.chdtrc(df1, f * df1))
     return Components(
         reader=(ms_r - ms_tr) / treatments - cov1 + cov3,
         treatment_reader=ms_tr - error + cov1 + (cov2 - cov3),
