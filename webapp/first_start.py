@@ -14,6 +14,7 @@ from reader_study.demo import DemoAccount, DemoCase, create_demo_study, demo_exi
 from retizero import phantom
 from retizero.data import Manifest, read_image, read_manifest
 from retizero.knowledge import label_set, load_catalogue
+from retizero.model.zero_gpu import announce
 from retizero.retrieval import CurrentGallery, Gallery, GalleryError, Record
 from retizero.retrieval.embedding import embed_rows
 from retizero.serving import Engine
@@ -43,8 +44,9 @@ def prepare(settings: Settings, clock: Clock = utc_now) -> Rooms:
         OSError: the data folder cannot be written.
     """
     settings.data.mkdir(parents=True, exist_ok=True)
-    engine = Engine.load(settings.model, settings.device)
-    _say(f"Model {engine.identity.id} answers on {engine.model.device}.")
+    engine = Engine.load(settings.model, settings.device, settings.data / "prompts.sqlite", settings.compile)
+    announce()
+    _say(f"Model {engine.identity.id} answers on {engine.model.device}, {engine.identity.arithmetic}.")
     database = Database(settings.database_url, clock=clock)
     database.create()
     examples = _phantoms(settings.data / "examples", EXAMPLES, EXAMPLES_SEED)

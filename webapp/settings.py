@@ -30,6 +30,10 @@ class Settings(BaseSettings):
     database: str = Field(default="", description="database URL; empty means SQLite inside the data folder")
     model: str = Field(default="retizero-mini", description="id or folder of the model that answers")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where the model runs")
+    compile: bool = Field(
+        default=False,
+        description="compile the model for this machine at start, which takes minutes",
+    )
     demo_study: bool = Field(default=True, description="create the synthetic demo study on first start")
     session_hours: float = Field(default=12.0, gt=0, description="hours until a login session expires")
     secure_cookies: bool = Field(default=False, description="send cookies over https only; set behind TLS")

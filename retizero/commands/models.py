@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from retizero.commands import models_files
+from retizero.commands import models_export, models_files
 from retizero.commands.options import Json
 from retizero.commands.output import only_answers_on_stdout, print_json, print_rows
 
 app = typer.Typer(help="Which models there are.", no_args_is_help=True, add_completion=False)
 app.add_typer(models_files.app)
+app.add_typer(models_export.app)
 
 
 @app.callback()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -40,17 +41,21 @@ class DualEncoder:
 
     Args:
         towers: The network, in evaluation mode.
-        tokenizer: Text to token ids, with the special tokens the text tower expects.
+        tokenizer: Text to token ids, with the special tokens the text tower expects; None where prompts
+            cannot be embedded.
         identity: Written beside the weights.
         context_length: Longest prompt in tokens; longer ones are cut.
         device: Where the network lies.
         folder: Where its files lie; None for a network that is not in a folder of its own.
+
+    Attributes:
+        image_pass: From pixels (N, 3, S, S) to (N, D), unit norm; replaced by a faster form of the same.
     """
 
     def __init__(
         self,
-        towers: nn.Module,
-        tokenizer: Tokenizer,
+        towers: Towers,
+        tokenizer: Tokenizer | None,
         identity: ModelIdentity,
         context_length: int,
         device: torch.device,
@@ -61,8 +66,10 @@ class DualEncoder:
         self.preprocess = Preprocess.from_dict(identity.preprocess)
         self.device = device
         self._towers: Any = towers
-        self._tokenizer = tokenizer
-        self._context_length = context_length
+        self.has_text = tokenizer is not None
+        self._tokenizer: Any = tokenizer
+        self.context_length = context_length
+        self.image_pass: Callable[[Tensor], Tensor] = self._embed
         self._lock = (
             threading.Lock()
         )  # one forward pass at a time: more would only share the same cores or device
@@ -89,11 +96,47 @@ class DualEncoder:
             batch = torch.from_numpy(np.ascontiguousarray(pixels[start : start + _BATCH]))
             batch = batch.to(self.device).contiguous(memory_format=torch.channels_last)
             with self._lock, torch.inference_mode():
-                embedded = self._embed(batch)
+                embedded = self.image_pass(batch)
                 if self.identity.mirror:
-                    embedded = normalize(embedded + self._embed(batch.flip(-1)), dim=-1)
+                    embedded = normalize(embedded + self.image_pass(batch.flip(-1)), dim=-1)
                 rows.append(embedded.cpu().numpy())
         return np.concatenate(rows) if rows else np.empty((0, self.identity.embed_dim), np.float32)
+
+    @property
+    def network(self) -> Any:  # noqa: ANN401 - has the methods of Towers, and more in each family
+        """Both towers, for who writes them in another form."""
+        return self._towers
+
+    @property
+    def text_key(self) -> str:
+        """SHA-256 of what decides a prompt's embedding; empty where the weights have no name."""
+        identity = self.identity
+        if self._tokenizer is None or not identity.weights_sha256:
+            return ""
+        parts = (
+            identity.weights_sha256,
+            identity.pooling,
+            identity.arithmetic,
+            str(self.context_length),
+            self._tokenizer.to_str(),
+        )
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def move(self, device: torch.device) -> None:
+        """Put the towers on another device; waits for a pass that is running."""
+        with self._lock:
+            self._towers.to(device)
+            self.device = device
+
+    def save_tokenizer(self, path: Path) -> None:
+        """Write the tokenizer as one JSON file, as the tokenizers library reads it.
+
+        Raises:
+            ModelError: The model has none of that kind.
+        """
+        if self._tokenizer is None:
+            raise ModelError(f"The tokenizer of {self.identity.id} is open_clip's own and cannot be written.")
+        self._tokenizer.save(str(path), pretty=False)
 
     @property
     def image_tower(self) -> nn.Module:
@@ -140,4 +183,4 @@ class DualEncoder:
 
     def _cut(self, ids: list[int]) -> list[int]:
         """Keep the last token (the separator) when a prompt is too long."""
-        return ids if len(ids) <= self._context_length else [*ids[: self._context_length - 1], ids[-1]]
+        return ids if len(ids) <= self.context_length else [*ids[: self.context_length - 1], ids[-1]]

@@ -33,6 +33,8 @@ class ModelIdentity:
         label_set_version: Label set and version that calibration used, empty where there was none.
         trained_on: Data in words.
         licence: Terms of the weights.
+        arithmetic: What computes the image embeddings on this machine, e.g. ``bfloat16``; known once a model
+            is loaded. It changes them within the agreement gate (``MIN_COSINE``).
     """
 
     id: str
@@ -50,6 +52,7 @@ class ModelIdentity:
     label_set_version: str = ""
     trained_on: str = ""
     licence: str = ""
+    arithmetic: str = "float32"
 
     @property
     def fingerprint(self) -> str:

@@ -13,12 +13,15 @@ import torch
 import yaml
 
 from retizero.model.convert import read_release_file
+from retizero.model.device import choose_device
 from retizero.model.dual_encoder import DualEncoder
 from retizero.model.errors import ModelError
+from retizero.model.export.folder import is_export, read_export
 from retizero.model.flair import find_flair, read_flair
 from retizero.model.open_clip_folder import CONFIG, IDENTITY, read_open_clip_folder
 from retizero.model.open_clip_models import Recipe, read_open_clip_model
 from retizero.model.retizero.folder import is_retizero_folder, read_retizero_folder
+from retizero.model.zero_gpu import zero_gpu
 
 _EMBEDDED = Path(__file__).resolve().parents[2] / "models"
 _LOCAL, _HUB = "local-dir:", "hf-hub:"
@@ -55,20 +58,37 @@ def known_models() -> tuple[ModelInfo, ...]:
 
 
 def load_model(
-    id_or_path: str | Path = "retizero-mini", device: str = "auto", exact: bool = False
+    id_or_path: str | Path = "retizero-mini",
+    device: str = "auto",
+    exact: bool = False,
+    compiled: bool = False,
 ) -> DualEncoder:
     """Load a model by id, ``hf-hub:OWNER/NAME``, folder path, or ``local-dir:PATH``. Nothing is fetched.
 
     Args:
         id_or_path: An id of ``known_models``, a Hugging Face id whose files are here, a folder or a file.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        exact: Keep float32 weights even where the device computes in bfloat16: to train from them.
+        exact: Plain float32, even where the device has something faster: to train from, or to export.
+        compiled: With the image tower compiled for the device, which may take minutes.
 
     Raises:
         ModelError: Unknown, not present, damaged, or the device is not there; the sentence says what to do.
     """
-    text = str(id_or_path)
     chosen = choose_device(device)
+    if chosen.type == "cuda" and zero_gpu() is not None:  # no pass may run before a GPU is lent
+        encoder = _load(str(id_or_path), torch.device("cpu"), exact=True)
+        encoder.move(chosen)
+        return encoder
+    if compiled:
+        from retizero.model.compiled import compile_image_tower
+
+        encoder = _load(str(id_or_path), chosen, exact=exact or chosen.type == "cpu")
+        compile_image_tower(encoder)
+        return encoder
+    return _load(str(id_or_path), chosen, exact)
+
+
+def _load(text: str, chosen: torch.device, exact: bool) -> DualEncoder:
     if (known := _known().get(text)) is not None:
         path = _find(known)
         if path is None:
@@ -87,23 +107,6 @@ def load_model(
         ids = ", ".join(_known())
         raise ModelError(f"There is no model {text!r}: it is neither a folder nor one of {ids}.")
     return _read(path, chosen, exact)
-
-
-def choose_device(device: str) -> torch.device:
-    """Return the device a name means; ``auto`` takes CUDA, then Apple's, then the processor.
-
-    Raises:
-        ModelError: The name is unknown or the device is not there.
-    """
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if device == "auto":
-        return torch.device(next(name for name, here in available.items() if here))
-    kind = device.split(":")[0]
-    if kind not in available:
-        raise ModelError(f"The device {device!r} is unknown; use auto, cuda, mps or cpu.")
-    if not available[kind]:
-        raise ModelError(f"The device {device!r} is not available on this machine; use auto or cpu.")
-    return torch.device(device)
 
 
 @cache
@@ -148,6 +151,8 @@ def _on_hub(name: str) -> Path | None:
 
 
 def _read(path: Path, device: torch.device, exact: bool, recipe: Recipe | None = None) -> DualEncoder:
+    if is_export(path):
+        return read_export(path)
     if path.is_dir():
         if (path / CONFIG).is_file():
             ours = (path / IDENTITY).is_file()

@@ -13,7 +13,13 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from retizero.model.errors import ModelError
+
 Floats = NDArray[np.float32]
+
+
+class BusyError(ModelError):
+    """More requests wait than the model can answer in sensible time."""
 
 
 class _Request:
@@ -35,18 +41,29 @@ class Batcher:
     Args:
         encode: Takes (N, 3, S, S), returns (N, D); never called by two threads at once.
         most: Photographs in one pass; a single request may have more.
+        most_waiting: Photographs that may wait; further requests are refused. Bounds memory, 0.6 MB each at
+            224 pixels.
     """
 
-    def __init__(self, encode: Callable[[Floats], Floats], most: int = 16) -> None:
+    def __init__(self, encode: Callable[[Floats], Floats], most: int = 16, most_waiting: int = 512) -> None:
         self._encode = encode
-        self._most = most
+        self._most, self._most_waiting = most, most_waiting
         self._waiting: deque[_Request] = deque()
         self._queue, self._model = Lock(), Lock()
 
     def __call__(self, pixels: Floats) -> Floats:
-        """Embed (N, 3, S, S): (N, D). What the model raises is raised to everybody whose pass it was."""
+        """Embed (N, 3, S, S): (N, D).
+
+        What the model raises about a request is raised to its caller alone: when a shared pass fails, each
+        request gets a pass of its own.
+
+        Raises:
+            BusyError: Too much waits already.
+        """
         mine = _Request(pixels)
         with self._queue:
+            if self._waiting and sum(len(each.pixels) for each in self._waiting) >= self._most_waiting:
+                raise BusyError("The model has too much to do at this moment; ask again in a minute.")
             self._waiting.append(mine)
         while not mine.done:
             with self._model:
@@ -73,9 +90,14 @@ class Batcher:
     def _answer(self, batch: list[_Request]) -> None:
         try:
             every = self._encode(np.concatenate([request.pixels for request in batch]))
-            ends = np.cumsum([len(request.pixels) for request in batch])[:-1]
-            for request, part in zip(batch, np.split(every, ends), strict=True):
-                request.embeddings = part
         except BaseException as error:
-            for request in batch:
-                request.error = error
+            if len(batch) == 1 or not isinstance(error, Exception):
+                for request in batch:
+                    request.error = error
+            else:
+                for request in batch:
+                    self._answer([request])
+            return
+        ends = np.cumsum([len(request.pixels) for request in batch])[:-1]
+        for request, part in zip(batch, np.split(every, ends), strict=True):
+            request.embeddings = part

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retizero.knowledge import LabelSet, Style, one_label, prompts
+from retizero.knowledge.label_sets import FREE
 from retizero.model.dual_encoder import DualEncoder
 from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity
 from retizero.model.registry import load_model
+from retizero.model.zero_gpu import with_lent_gpu
 from retizero.serving.answers import Classification, Gate, Prediction
 from retizero.serving.batching import Batcher
 from retizero.serving.confidence import (
@@ -27,6 +31,7 @@ from retizero.serving.evidence import Evidence, Method, evidence_grid, method_fo
 from retizero.serving.familiarity import read_familiarity
 from retizero.serving.gate import look_at
 from retizero.serving.text_cache import TextCache
+from retizero.serving.text_store import TextStore
 
 if TYPE_CHECKING:
     from retizero.retrieval import Gallery, Neighbour
@@ -39,27 +44,42 @@ class Engine:
 
     Args:
         model: The dual encoder that answers.
+        prompts_file: SQLite file that keeps the embeddings of the catalogue's prompts from one start to the
+            next; None keeps them in memory only.
     """
 
-    def __init__(self, model: DualEncoder) -> None:
+    def __init__(self, model: DualEncoder, prompts_file: Path | None = None) -> None:
         self.model = model
-        self._texts = TextCache(model)
-        self._encode = Batcher(model.encode_images)
+        self._prompts_file = prompts_file
+        store = None
+        if prompts_file is not None and (key := model.text_key):
+            store = TextStore(prompts_file, key, model.identity.embed_dim)
+        self._texts = TextCache(model, with_lent_gpu(model.encode_texts, model.device), store)
+        self._encode = Batcher(with_lent_gpu(model.encode_images, model.device))
+        self._evidence = with_lent_gpu(partial(evidence_grid, model), model.device)
         folder, sha256 = model.folder, model.identity.weights_sha256
         self._familiarity = read_familiarity(folder, sha256) if folder else None
 
     @classmethod
-    def load(cls, model: str = "retizero-mini", device: str = "auto") -> Self:
+    def load(
+        cls,
+        model: str = "retizero-mini",
+        device: str = "auto",
+        prompts_file: Path | None = None,
+        compiled: bool = False,
+    ) -> Self:
         """Load a known model, or a model folder.
 
         Args:
             model: Id of the registry, path of a folder, or ``local-dir:PATH``.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            prompts_file: See the class.
+            compiled: Compile the image tower for this machine first, which may take minutes.
 
         Raises:
-            ModelError: The model is not known, not present, or damaged.
+            ModelError: The model is not known, not present, damaged, or cannot be compiled here.
         """
-        return cls(load_model(model, device))
+        return cls(load_model(model, device, compiled=compiled), prompts_file)
 
     @property
     def identity(self) -> ModelIdentity:
@@ -73,7 +93,7 @@ class Engine:
         """
         model = copy(self.model)
         model.identity = replace(self.identity, prompt_style=style, conformal=None)
-        return type(self)(model)
+        return type(self)(model, self._prompts_file)
 
     def embed_image(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embed photographs (H, W, 3) uint8 RGB: (N, D) float32, unit norm."""
@@ -94,7 +114,14 @@ class Engine:
             prompts(label, style, self.identity.template, name=name)
             for label, name in zip(labels.ids, labels.names, strict=True)
         ]
-        embedded = self._texts.embed([prompt for each in spoken for prompt in each])
+        # What a visitor typed is not written to disk.
+        lasting = {
+            prompt
+            for label, each in zip(labels.ids, spoken, strict=True)
+            if not label.startswith(FREE)
+            for prompt in each
+        }
+        embedded = self._texts.embed([prompt for each in spoken for prompt in each], lasting)
         ends = np.cumsum([len(each) for each in spoken])
         means = np.stack([part.mean(axis=0) for part in np.split(embedded, ends[:-1])])
         return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), np.float32)
@@ -241,7 +268,7 @@ class Engine:
     ) -> NDArray[np.float32]:
         """The grid behind ``explain``: pixels (3, S, S) and a text embedding (D,) to (G, G) in 0..1."""
         direction = text if among is None else text - self.label_embeddings(among).mean(axis=0)
-        return evidence_grid(self.model, pixels, direction, method_for(self.model, method))
+        return self._evidence(pixels, direction, method_for(self.model, method))
 
     def search(self, image: NDArray[np.uint8], gallery: Gallery, top_k: int = 5) -> tuple[Neighbour, ...]:
         """Nearest photographs of a gallery that this model embedded, whatever the gate says.

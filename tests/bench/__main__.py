@@ -12,7 +12,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tests.bench import faults, few_shot, knowledge, load, retrieval, serving, statistics, training
+from tests.bench import (
+    faults,
+    few_shot,
+    knowledge,
+    load,
+    retizero_files,
+    retizero_full_size,
+    retrieval,
+    serving,
+    statistics,
+    training,
+)
 
 OUT = Path("build/bench.json")
 ROOMS = {
@@ -20,6 +31,7 @@ ROOMS = {
     "few-shot": few_shot.SUITES,
     "knowledge": knowledge.SUITES,
     "load": load.SUITES,
+    "retizero": (*retizero_full_size.SUITES, *retizero_files.SUITES),
     "retrieval": retrieval.SUITES,
     "serving": serving.SUITES,
     "statistics": statistics.SUITES,

@@ -1,11 +1,15 @@
 """The embedded model and the server, as a visitor meets them."""
 
 import time
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench import retizero_full_size
-from tests.bench.rows import Row, machine, median_seconds
+from retizero.model import ModelError, load_model
+from retizero.model.export.folder import write_export
+from retizero.model.export.formats import format_named
+from retizero.model.export.sample import phantom_sample
+from tests.bench.rows import Row, best_in_turn, machine, median_seconds
 from tests.running_server import running_server
 
 
@@ -59,9 +63,39 @@ def second_start() -> list[Row]:
     ]
 
 
-def full_size() -> list[Row]:
-    """RetiZero at its published size against the release's way of answering."""
-    return [Row(**row) for row in retizero_full_size.rows(machine())]
+def exported() -> list[Row]:
+    """The embedded model's image tower in the optional runtimes that are installed, against PyTorch."""
+    source = load_model("retizero-mini", "cpu", exact=True)
+    sample = phantom_sample(source)
+    rows = []
+    for name in ("onnx", "openvino"):
+        try:
+            format_named(name)
+        except ModelError:
+            continue
+        with TemporaryDirectory() as folder:
+            out = Path(folder) / name
+            write_export(source, name, out, sample).require(name)
+            other = load_model(out, "cpu")
+            plain, fast = best_in_turn(
+                partial(source.encode_images, sample.pixels[:1]),
+                partial(other.encode_images, sample.pixels[:1]),
+                repeats=15,
+            )
+            arithmetic = other.identity.arithmetic
+        rows.append(
+            Row(
+                f"embedded model, one photograph, {arithmetic}",
+                fast * 1000,
+                "ms",
+                "PyTorch",
+                plain / fast,
+                "",
+                True,
+                machine(),
+            )
+        )
+    return rows
 
 
-SUITES = (embedded_model, second_start, full_size)
+SUITES = (embedded_model, second_start, exported)

@@ -37,9 +37,8 @@ class RetiZeroEncoder(DualEncoder):
     def __init__(
         self, network: RetiZero, tokenizer: Tokenizer | None, identity: ModelIdentity, device: torch.device
     ) -> None:
-        super().__init__(network, cast(Tokenizer, tokenizer), identity, network.config.context_length, device)
+        super().__init__(network, tokenizer, identity, network.config.context_length, device)
         self._network = network
-        self._has_text = tokenizer is not None
 
     @property
     def retrieval_preprocess(self) -> Preprocess:
@@ -65,7 +64,7 @@ class RetiZeroEncoder(DualEncoder):
         Raises:
             ModelError: The model was loaded without a tokenizer.
         """
-        if not self._has_text:
+        if not self.has_text:
             raise ModelError(HOW_TO_GET_ONE)
         if self._network.config.pooling == "official":
             return self._encode_padded(texts)

@@ -7,8 +7,6 @@ were given, LoRA unfolded, and folded when they are loaded to serve.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +20,9 @@ from torch import nn
 
 from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity, sha256_of
+from retizero.model.new_folder import new_folder
 from retizero.model.release_checkpoint import fill_strictly
+from retizero.model.retizero.arithmetic import use_fast_arithmetic
 from retizero.model.retizero.config import RetiZeroConfig, read_json_object
 from retizero.model.retizero.encoder import RetiZeroEncoder
 from retizero.model.retizero.network import RetiZero, RetiZeroClassifier
@@ -47,7 +47,7 @@ def read_retizero_folder(folder: Path, device: torch.device, exact: bool = False
     Args:
         folder: Written by ``write_folder``.
         device: Where the model goes.
-        exact: Run the image tower in float32 even where the device computes in bfloat16.
+        exact: Plain float32 weights, even where the device has something faster.
 
     Raises:
         ModelError: A file is missing, damaged or does not fit; the message names it.
@@ -90,7 +90,7 @@ def serve(
     device: torch.device,
     exact: bool = False,
 ) -> RetiZeroEncoder:
-    """Make a loaded network ready to answer: LoRA folded, image tower in bfloat16 where that is faster.
+    """Make a loaded network ready to answer: LoRA folded, in the arithmetic that is fast on the device.
 
     Raises:
         ModelError: The weights or answers are not sensible, or the tokenizer belongs to another model.
@@ -100,19 +100,11 @@ def serve(
     require_finite(network, identity.id)
     network.fold()
     network.eval().requires_grad_(False).to(device)
-    if computes_in_bfloat16(device) and not exact:
-        network.image.vit.to(torch.bfloat16).norm.float()
+    if not exact:
+        identity = replace(identity, arithmetic=use_fast_arithmetic(network, device))
     encoder = RetiZeroEncoder(network, tokenizer, identity, device)
     check_encoder(encoder, has_text=tokenizer is not None)
     return encoder
-
-
-def computes_in_bfloat16(device: torch.device) -> bool:
-    """Tell whether bfloat16 products are made in hardware there, and so faster than float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capable = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return device.type == "cpu" and any(getattr(torch.cpu, name, bool)() for name in capable)
 
 
 def write_folder(
@@ -137,14 +129,10 @@ def write_folder(
     Raises:
         ModelError: The folder holds something already.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ModelError(f"{folder} exists and is not empty; give --out a new folder.")
     values: dict[str, Any] = {"architecture": DUAL_ENCODER, **config.to_dict()}
     if isinstance(network, RetiZeroClassifier):
         values |= {"architecture": CLASSIFIER, "classes": network.classifier.out_features}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with new_folder(folder) as unfinished:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
         save_file(tensors, unfinished / WEIGHTS, metadata={"format": "pt"})
         identity = replace(identity, weights_sha256=sha256_of(unfinished / WEIGHTS))
@@ -152,14 +140,6 @@ def write_folder(
         (unfinished / IDENTITY).write_text(identity.to_json(), encoding="utf-8")
         if tokenizer is not None:
             tokenizer.save(str(unfinished / "tokenizer.json"), pretty=False)
-        (unfinished / WEIGHTS).chmod(0o644)  # safetensors and mkdtemp make private ones
-        unfinished.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        unfinished.rename(folder)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
     return identity
 
 

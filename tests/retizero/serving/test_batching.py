@@ -6,7 +6,7 @@ from threading import Barrier, Event
 import numpy as np
 import pytest
 
-from retizero.serving.batching import Batcher
+from retizero.serving.batching import Batcher, BusyError
 
 
 class Model:
@@ -88,3 +88,39 @@ def test_an_error_reaches_its_callers_and_the_next_request_is_answered():
     with pytest.raises(ValueError, match="negative"):
         batcher(photograph(-1))
     assert batcher(photograph(5)).item() == 5
+
+
+def test_one_bad_request_spoils_no_answer_of_those_that_shared_its_pass():
+    started, go = Event(), Event()
+    model = Model(started, go)
+    batcher = Batcher(model)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(batcher, photograph(1))
+        assert started.wait(20)
+        others = [pool.submit(batcher, photograph(value)) for value in (2, -1, 3)]
+        while len(batcher._waiting) < 3:
+            pass
+        go.set()
+        assert first.result().item() == 1
+        assert others[0].result().item() == 2
+        assert others[2].result().item() == 3
+        with pytest.raises(ValueError, match="negative"):
+            others[1].result()
+    assert model.sizes == [1, 3, 1, 1, 1]
+
+
+def test_requests_beyond_the_bound_are_refused_in_a_sentence_and_those_waiting_are_answered():
+    started, go = Event(), Event()
+    batcher = Batcher(Model(started, go), most_waiting=3)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(batcher, photograph(1))
+        assert started.wait(20)
+        waiting = pool.submit(batcher, photograph(2, count=3))
+        while len(batcher._waiting) < 1:
+            pass
+        with pytest.raises(BusyError, match="ask again"):
+            batcher(photograph(3))
+        go.set()
+        assert first.result().item() == 1
+        assert waiting.result().shape == (3, 1)
+    assert batcher(photograph(4)).item() == 4
