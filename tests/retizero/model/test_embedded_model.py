@@ -53,6 +53,16 @@ def test_any_text_can_be_embedded_and_different_texts_differ(engine):
     assert cosines.max() < 0.999
 
 
+def test_a_labels_score_in_a_call_of_its_own_is_its_score_among_fifty_two(engine):
+    labels = label_set("broad52")
+    spoken = [f"A fundus photograph of {name}" for name in labels.names]
+    assert len(spoken) == 52
+    image = engine.embed_image([phantom.render("drusen", 1, size=256)])
+    together = image @ engine.model.encode_texts(spoken).T
+    alone = np.concatenate([image @ engine.model.encode_texts([each]).T for each in spoken], axis=1)
+    assert np.abs(together - alone).max() <= 1e-6
+
+
 def test_the_model_card_names_the_command_terms_and_limits():
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     for words in (

@@ -163,14 +163,14 @@ class Fixed:
 
 def test_agreement_counts_photographs_whose_five_best_come_in_the_same_order():
     texts = np.eye(7, dtype=np.float32)
-    images = np.array([[7, 6, 5, 4, 3, 2, 1], [1, 2, 3, 4, 5, 6, 7], [7, 6, 5, 4, 3, 2, 1]], np.float32)
+    images = np.array([[7, 6, 5, 4, 3.5, 2, 1], [1, 1.5, 3, 4, 5, 6, 7], [7, 6, 5, 4, 3.5, 2, 1]], np.float32)
     images /= np.linalg.norm(images, axis=1, keepdims=True)
     other = images.copy()
     other[1, [0, 1]] = other[1, [1, 0]]  # sixth and seventh: not among the five
     other[2, [3, 4]] = other[2, [4, 3]]
     agreement = measure_agreement(Fixed(images, texts), Fixed(other, texts), images, list("abcdefg"), "three")
     assert (agreement.same_order, agreement.photographs, agreement.prompts) == (2, 3, 7)
-    assert agreement.min_image_cosine == pytest.approx(1 - 2 / (2 * 140), abs=1e-6)
+    assert agreement.min_image_cosine == pytest.approx(1 - 0.5**2 / 138.25, abs=1e-6)
     assert agreement.problems == ("the five best labels changed for 1 of 3 photographs",)
     assert Agreement.from_dict(agreement.to_dict()) == agreement
 
