@@ -37,7 +37,7 @@ def export(
         from retizero.model.export.sample import phantom_sample, photograph_sample
         from retizero.model.registry import load_model
 
-        format_named(to)  # a missing package is told before any work
+        format_named(to, to_write=True)  # a missing package is told before any work
         source = load_model(model, "cpu", exact=True)
         note("Preparing the photographs to compare on ...")
         sample = (

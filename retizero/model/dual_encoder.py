@@ -54,7 +54,7 @@ class DualEncoder:
 
     def __init__(
         self,
-        towers: Towers,
+        towers: nn.Module | Towers,
         tokenizer: Tokenizer | None,
         identity: ModelIdentity,
         context_length: int,

@@ -70,7 +70,7 @@ def exported() -> list[Row]:
     rows = []
     for name in ("onnx", "openvino"):
         try:
-            format_named(name)
+            format_named(name, to_write=True)
         except ModelError:
             continue
         with TemporaryDirectory() as folder:

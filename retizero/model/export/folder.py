@@ -63,7 +63,7 @@ def write_export(model: DualEncoder, format_name: str, out: Path, sample: Sample
         ModelError: The format's package is not installed, the model is an export itself or pools over
             padding, or ``out`` holds something.
     """
-    chosen = format_named(format_name)
+    chosen = format_named(format_name, to_write=True)
     if isinstance(model, ExportedEncoder):
         raise ModelError(f"{model.folder} is an export already; export the model it was made from.")
     if model.identity.pooling == "official":

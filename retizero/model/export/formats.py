@@ -45,8 +45,8 @@ class Format:
     arithmetic: Callable[[], str]
 
 
-def format_named(name: str) -> Format:
-    """Return a format whose runtime is installed.
+def format_named(name: str, to_write: bool = False) -> Format:
+    """Return a format whose runtime is installed, and where asked what writes it.
 
     Raises:
         ModelError: The name is unknown or the runtime is not installed.
@@ -54,6 +54,8 @@ def format_named(name: str) -> Format:
     if name not in _FORMATS:
         raise ModelError(f"The format {name!r} is unknown; use {' or '.join(_FORMATS)}.")
     _runtime(_FORMATS[name].package)
+    if to_write:
+        _runtime("onnx")  # PyTorch writes with it
     return _FORMATS[name]
 
 

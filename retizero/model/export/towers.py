@@ -21,7 +21,7 @@ class ImageSide(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return (N, D), unit norm."""
-        return cast(Tensor, nn.functional.normalize(self.towers.encode_image(pixels).float(), dim=-1))
+        return nn.functional.normalize(self.towers.encode_image(pixels).float(), dim=-1)
 
 
 class TextSide(nn.Module):
@@ -33,7 +33,7 @@ class TextSide(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return (N, D), unit norm."""
-        return cast(Tensor, nn.functional.normalize(self.towers.encode_text(ids).float(), dim=-1))
+        return nn.functional.normalize(self.towers.encode_text(ids).float(), dim=-1)
 
 
 class ExportedTowers:

@@ -77,7 +77,7 @@ def pack_linears(network: nn.Module, rows: int) -> bool:
 
 
 def _works(layer: nn.Linear, rows: int) -> bool:
-    if not (torch.backends.mkldnn.is_available() and layer.weight.device.type == "cpu"):
+    if layer.weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     if layer.weight.dtype not in _CLOSE:
         return False

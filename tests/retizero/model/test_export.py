@@ -35,6 +35,7 @@ def models(tmp_path_factory):
 @pytest.fixture(scope="module")
 def onnx(models):
     pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
     for name in ("mini", "retizero"):
         source = load_model(models / name, "cpu", exact=True)
         agreement = write_export(
