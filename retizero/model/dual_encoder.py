@@ -67,7 +67,7 @@ class DualEncoder:
         self.device = device
         self._towers: Any = towers
         self.has_text = tokenizer is not None
-        self._tokenizer: Any = tokenizer
+        self.tokenizer: Any = tokenizer
         self.context_length = context_length
         self.image_pass: Callable[[Tensor], Tensor] = self._embed
         self._lock = (
@@ -111,14 +111,14 @@ class DualEncoder:
     def text_key(self) -> str:
         """SHA-256 of what decides a prompt's embedding; empty where the weights have no name."""
         identity = self.identity
-        if self._tokenizer is None or not identity.weights_sha256:
+        if self.tokenizer is None or not identity.weights_sha256:
             return ""
         parts = (
             identity.weights_sha256,
             identity.pooling,
             identity.arithmetic,
             str(self.context_length),
-            self._tokenizer.to_str(),
+            self.tokenizer.to_str(),
         )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -127,16 +127,6 @@ class DualEncoder:
         with self._lock:
             self._towers.to(device)
             self.device = device
-
-    def save_tokenizer(self, path: Path) -> None:
-        """Write the tokenizer as one JSON file, as the tokenizers library reads it.
-
-        Raises:
-            ModelError: The model has none of that kind.
-        """
-        if self._tokenizer is None:
-            raise ModelError(f"The tokenizer of {self.identity.id} is open_clip's own and cannot be written.")
-        self._tokenizer.save(str(path), pretty=False)
 
     @property
     def image_tower(self) -> nn.Module:
@@ -170,7 +160,7 @@ class DualEncoder:
         """
         out = np.empty((len(texts), self.identity.embed_dim), np.float32)
         by_length: dict[int, list[int]] = defaultdict(list)
-        tokens = [self._cut(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
+        tokens = [self._cut(encoding.ids) for encoding in self.tokenizer.encode_batch(list(texts))]
         for index, ids in enumerate(tokens):
             by_length[len(ids)].append(index)
         for indices in by_length.values():
@@ -180,6 +170,12 @@ class DualEncoder:
                 with self._lock, torch.inference_mode():
                     out[part] = normalize(self._towers.encode_text(batch).float(), dim=-1).cpu().numpy()
         return out
+
+    def token_ids(self, texts: Sequence[str]) -> Tensor:
+        """Token ids (N, L) of prompts of one length."""
+        return torch.tensor(
+            [self._cut(encoding.ids) for encoding in self.tokenizer.encode_batch(list(texts))]
+        )
 
     def _cut(self, ids: list[int]) -> list[int]:
         """Keep the last token (the separator) when a prompt is too long."""

@@ -8,6 +8,7 @@ lack (BiomedCLIP's does): those of a BERT are told from its weights.
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -32,6 +33,7 @@ WEIGHTS = (  # the names open_clip writes or looks for, the safe ones first
 )  # fmt: skip
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model",
                "sentencepiece.bpe.model")  # fmt: skip
+_TOKENIZER_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt")
 _BERT = "text.transformer.embeddings.word_embeddings.weight"
 
 
@@ -63,22 +65,30 @@ class OwnTokenizer:
     """A model's own tokenizer in the form in which ``DualEncoder`` asks one.
 
     Args:
-        tokenize: open_clip's: texts to token ids (N, L), padded to the context length.
+        folder: With ``open_clip_config.json`` and, for Hugging Face texts, the tokenizer's files.
         padding: The id of padding that the text tower masks, then left out; None where it reads padding.
         name: Tells tokenizers apart.
     """
 
-    def __init__(self, tokenize: Callable[[list[str]], Tensor], padding: int | None, name: str) -> None:
-        self._tokenize, self._padding, self._name = tokenize, padding, name
+    def __init__(self, folder: Path, padding: int | None, name: str) -> None:
+        self.folder, self.padding, self.name = folder, padding, name
+        self._tokenize = _tokenizer(folder)
 
     def encode_batch(self, texts: Sequence[str]) -> list[_Encoding]:
         """Token ids of each text, special tokens included."""
         rows: list[list[int]] = self._tokenize(list(texts)).tolist() if texts else []
-        return [_Encoding([id for id in row if id != self._padding]) for row in rows]
+        return [_Encoding([id for id in row if id != self.padding]) for row in rows]
 
     def to_str(self) -> str:
         """What tells this tokenizer from another one."""
-        return self._name
+        return self.name
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy the files from which another one of its kind is made."""
+        folder.mkdir()
+        for name in (CONFIG, *_TOKENIZERS, *_TOKENIZER_SETTINGS):
+            if (self.folder / name).is_file():
+                shutil.copyfile(self.folder / name, folder / name)
 
 
 def read_open_clip_model(folder: Path, device: torch.device, recipe: Recipe | None = None) -> DualEncoder:
@@ -109,7 +119,7 @@ def read_open_clip_model(folder: Path, device: torch.device, recipe: Recipe | No
     towers = _build(config, folder, weights)
     require_finite(towers, folder.name)
     towers.eval().requires_grad_(False).to(device)
-    tokenize, context_length = _tokenizer(folder), int(text.get("context_length", 77))
+    context_length = int(text.get("context_length", 77))
     masked = cast(Any, towers).text.config.pad_token_id if text.get("hf_model_name") else None
     identity = ModelIdentity(
         id=recipe.id,
@@ -123,7 +133,7 @@ def read_open_clip_model(folder: Path, device: torch.device, recipe: Recipe | No
         trained_on=recipe.trained_on,
         licence=recipe.licence,
     )
-    tokenizer = cast(Any, OwnTokenizer(tokenize, masked, _tokenizer_name(folder, text)))
+    tokenizer = cast(Any, OwnTokenizer(folder, masked, _tokenizer_name(folder, text)))
     encoder = DualEncoder(towers, tokenizer, identity, context_length, device)
     check_encoder(encoder, has_text=True)
     return encoder

@@ -31,18 +31,28 @@ from retizero.model.export.sample import Sample
 from retizero.model.export.towers import ExportedEncoder, ExportedTowers, ImageSide, TextSide
 from retizero.model.identity import ModelIdentity, sha256_of
 from retizero.model.new_folder import new_folder
+from retizero.model.open_clip_models import OwnTokenizer
 from retizero.model.retizero.config import read_json_object
 
+TOKENIZER_FOLDER = "tokenizer"  # of open_clip's own kind
 EXPORT, IDENTITY, TOKENIZER, REFERENCE = (
     "export.json",
     "identity.json",
     "tokenizer.json",
     "reference.safetensors",
 )
-_FACTS = ("format", "logit_scale", "context_length", "reference_prompts", "sha256", "agreement")
+_FACTS = (
+    "format",
+    "logit_scale",
+    "context_length",
+    "own_tokenizer",
+    "reference_prompts",
+    "sha256",
+    "agreement",
+)
 _BESIDE = ("familiarity.safetensors",)  # belongs to the same weights, and so to the same embeddings
 _REFERENCE_LABELS = ("drusen", "macular-hole")
-_REFERENCE_PROMPTS = 4
+_REFERENCE_SIDE, _REFERENCE_PROMPTS = 128, 4
 
 
 def is_export(folder: Path) -> bool:
@@ -74,14 +84,23 @@ def write_export(model: DualEncoder, format_name: str, out: Path, sample: Sample
     with new_folder(out) as unfinished:
         towers = {"image": (ImageSide(model), _pixels(model), "pixels", {0: "photographs"})}
         if model.has_text:
-            towers["text"] = (TextSide(model), _ids(), "ids", {0: "prompts", 1: "tokens"})
+            towers["text"] = (
+                TextSide(model),
+                model.token_ids([sample.prompts[0]] * 2),
+                "ids",
+                {0: "prompts", 1: "tokens"},
+            )
         for name, (module, example, given, axes) in towers.items():
             chosen.write(module.eval(), example, given, axes, unfinished / f"{name}{chosen.files[0]}")
         files = [f"{name}{ending}" for name in towers for ending in chosen.files]
         identity = replace(model.identity, arithmetic="")
         (unfinished / IDENTITY).write_text(identity.to_json(), encoding="utf-8")
-        if model.has_text:
-            model.save_tokenizer(unfinished / TOKENIZER)
+        tokenizer = model.tokenizer
+        own = isinstance(tokenizer, OwnTokenizer)
+        if own:
+            tokenizer.copy_to(unfinished / TOKENIZER_FOLDER)
+        elif model.has_text:
+            tokenizer.save(str(unfinished / TOKENIZER), pretty=False)
         for name in _BESIDE:
             if model.folder is not None and (model.folder / name).is_file():
                 shutil.copyfile(model.folder / name, unfinished / name)
@@ -89,6 +108,7 @@ def write_export(model: DualEncoder, format_name: str, out: Path, sample: Sample
             "format": chosen.name,
             "logit_scale": math.log(model.logit_scale),
             "context_length": model.context_length,
+            "own_tokenizer": {"padding": tokenizer.padding, "name": tokenizer.name} if own else None,
             "reference_prompts": list(sample.prompts[:_REFERENCE_PROMPTS]),
             "sha256": {name: sha256_of(unfinished / name) for name in files},
         }
@@ -128,13 +148,19 @@ def _open(folder: Path, facts: dict[str, Any]) -> ExportedEncoder:
     towers = ExportedTowers(chosen.open(folder / f"image{first}"), text, float(facts["logit_scale"]))
     identity = ModelIdentity.from_json((folder / IDENTITY).read_text(encoding="utf-8"))
     identity = replace(identity, arithmetic=f"{chosen.arithmetic()} ({chosen.runtime})")
-    tokenizer = None if text is None else Tokenizer.from_file(str(folder / TOKENIZER))
-    device = torch.device("cpu")
-    return ExportedEncoder(towers, tokenizer, identity, int(facts["context_length"]), device, folder)
+    tokenizer: Any = None
+    if text is not None and facts["own_tokenizer"] is not None:
+        tokenizer = OwnTokenizer(folder / TOKENIZER_FOLDER, **facts["own_tokenizer"])
+    elif text is not None:
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    context_length, device = int(facts["context_length"]), torch.device("cpu")
+    return ExportedEncoder(towers, tokenizer, identity, context_length, device, folder)
 
 
 def _write_reference(model: DualEncoder, prompts: Sequence[str], path: Path) -> None:
-    pixels = np.stack([model.preprocess(phantom.render(label, 5, size=256)) for label in _REFERENCE_LABELS])
+    pixels = np.stack(
+        [model.preprocess(phantom.render(label, 5, size=_REFERENCE_SIDE)) for label in _REFERENCE_LABELS]
+    )
     arrays = {"pixels": pixels, "images": model.encode_images(pixels)}
     if model.has_text:
         arrays["texts"] = model.encode_texts(prompts)
@@ -159,7 +185,3 @@ def _ask_again(encoder: ExportedEncoder, folder: Path, prompts: Sequence[str]) -
 
 def _pixels(model: DualEncoder) -> Tensor:
     return torch.zeros(2, 3, model.preprocess.size, model.preprocess.size)
-
-
-def _ids() -> Tensor:
-    return torch.tensor([[2, 1, 1, 1, 3]] * 2)  # ids that every BERT vocabulary has

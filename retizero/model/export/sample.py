@@ -35,9 +35,9 @@ class Sample:
     words: str
 
 
-def phantom_sample(model: DualEncoder, labels: Sequence[str] = phantom.LABELS) -> Sample:
-    """One synthetic photograph of each diagnosis."""
-    images = [phantom.render(label, _SEED, size=_SIDE) for label in labels]
+def phantom_sample(model: DualEncoder, labels: Sequence[str] = phantom.LABELS, size: int = _SIDE) -> Sample:
+    """One synthetic photograph of each diagnosis, of ``size`` pixels."""
+    images = [phantom.render(label, _SEED, size=size) for label in labels]
     return _sample(model, images, f"{len(images)} phantoms, seed {_SEED}")
 
 

@@ -91,7 +91,7 @@ class RetiZeroEncoder(DualEncoder):
         """Encode all prompts in one batch, padded to the longest."""
         if not texts:
             return np.empty((0, self.identity.embed_dim), np.float32)
-        tokens = [self._cut(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
+        tokens = [self._cut(encoding.ids) for encoding in self.tokenizer.encode_batch(list(texts))]
         ids = torch.zeros((len(tokens), max(map(len, tokens))), dtype=torch.long)
         mask = torch.zeros_like(ids)
         for row, numbers in enumerate(tokens):

@@ -18,7 +18,7 @@ def model(tmp_path):
 
 @pytest.fixture
 def sample(model):
-    return phantom_sample(model, phantom.LABELS[:2])
+    return phantom_sample(model, phantom.LABELS[:2], size=96)
 
 
 def _replace_compiler(monkeypatch, compiler):

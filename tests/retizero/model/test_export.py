@@ -15,6 +15,7 @@ from retizero.model.export import formats
 from retizero.model.export.folder import write_export
 from retizero.model.export.sample import phantom_sample
 from retizero.serving import Engine
+from tests.retizero.model.test_open_clip_models import write_biomedclip, write_native
 from tests.retizero.model.tiny_retizero import tiny_config, tiny_network, write_release, write_vocabulary
 from tests.retizero.tiny_models import write_tiny_model
 
@@ -39,7 +40,7 @@ def onnx(models):
     for name in ("mini", "retizero"):
         source = load_model(models / name, "cpu", exact=True)
         agreement = write_export(
-            source, "onnx", models / f"{name}-onnx", phantom_sample(source, phantom.LABELS[:6])
+            source, "onnx", models / f"{name}-onnx", phantom_sample(source, phantom.LABELS[:6], size=96)
         )
         assert not agreement.problems
     return models
@@ -69,6 +70,20 @@ def test_an_exported_model_is_used_like_any_other_and_ranks_the_same(onnx):
     )
     with pytest.raises(ModelError, match="cannot show its evidence"):
         engine.explain(photograph, "drusen")
+
+
+@pytest.mark.parametrize("write", [write_biomedclip, write_native])
+def test_a_published_open_clip_model_is_exported_with_its_own_tokenizer(tmp_path, write):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    write(tmp_path / "published")
+    source = load_model(tmp_path / "published", "cpu")
+    agreement = write_export(
+        source, "onnx", tmp_path / "out", phantom_sample(source, phantom.LABELS[:2], size=96)
+    )
+    assert not agreement.problems
+    exported = load_model(tmp_path / "out", "cpu")
+    np.testing.assert_allclose(exported.encode_texts(PROMPTS), source.encode_texts(PROMPTS), atol=2e-5)
 
 
 def _change(folder, **facts):
@@ -116,7 +131,7 @@ def test_an_exchanged_or_missing_file_is_refused_by_name(exported):
 def test_an_export_of_an_export_and_a_folder_in_use_are_refused(onnx, exported, tmp_path):
     source, sample = (
         load_model(exported, "cpu"),
-        phantom_sample(load_model(onnx / "mini"), phantom.LABELS[:2]),
+        phantom_sample(load_model(onnx / "mini"), phantom.LABELS[:2], size=96),
     )
     with pytest.raises(ModelError, match="is an export already"):
         write_export(source, "onnx", tmp_path / "again", sample)
