@@ -46,7 +46,7 @@ def test_a_prompt_has_the_same_embedding_alone_and_among_fifty(folder):
 def test_padding_free_pooling_equals_open_clips_masked_pooling(folder):
     model = load_model(folder, "cpu")
     texts = ["drusen", "a fundus photograph of macular hole"]
-    encodings = [model._tokenizer.encode(text).ids for text in texts]
+    encodings = [model.tokenizer.encode(text).ids for text in texts]
     width = max(map(len, encodings)) + 9
     padded = torch.tensor([ids + [0] * (width - len(ids)) for ids in encodings])
     with torch.inference_mode():
