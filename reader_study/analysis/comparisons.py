@@ -15,6 +15,8 @@ from reader_study.analysis.paired import Pairs
 OR_METHOD = "Obuchowski-Rockette, proportion correct, jackknife, readers and cases random, Hillis df"
 U_METHOD = "U-statistic, proportion correct, readers and cases random, BDG df (iMRMC)"
 ONE_ARM = "Not estimable: no case was read both unaided and aided."
+LARGEST_CLUSTER = 500
+LARGE_CLUSTERS = f"Not computed: clusters of more than {LARGEST_CLUSTER} readings take too long."
 TWO_ARMS = "Not estimable: it needs two arms, each with right and wrong readings."
 
 
@@ -64,6 +66,8 @@ def gee(columns: Columns, *, cluster: str = "case", exchangeable: bool = False) 
     names = {"cluster": cluster, "working": "exchangeable" if exchangeable else "independence"}
     if not _estimable(right, aided) or len(np.unique(groups)) < 2:
         return {"coefficient": None, "robust_se": None, "p": None, **names, "reason": TWO_ARMS}
+    if exchangeable and np.bincount(groups).max() > LARGEST_CLUSTER:
+        return {"coefficient": None, "robust_se": None, "p": None, **names, "reason": LARGE_CLUSTERS}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a variance that is not one is looked for below
         design = np.column_stack([np.ones_like(aided), aided])
