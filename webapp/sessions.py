@@ -59,7 +59,7 @@ class AreaGuard:
             and "text/html" in request.headers.get("accept", "")
         ):
             # A signed-in user of the other area is shown the login page too: which pages exist is no secret.
-            response = RedirectResponse(f"/login?next={quote(area.path + '/')}", status_code=303)
+            response = RedirectResponse(f"/login?next={quote(scope['path'])}", status_code=303)
         else:
             response = PlainTextResponse("Sign in first.", status_code=401)
         response.headers["Cache-Control"] = "no-store"

@@ -225,7 +225,7 @@ def test_a_crossover_study_goes_from_its_case_list_to_a_rescored_export(
     if page.locator(".rz-aid").count():
         expect(page.locator(".rz-model li")).to_have_count(5)
     page.screenshot(path=screenshots / "second-period-1280.png", full_page=True)
-    assert [read_by_http(site, name) for name in READERS] == [CASES] * 3
+    assert [read_by_http(site, name) for name in READERS] == [CASES + PRACTICE] * 3
 
     # Locked, exported, unblinded, archived; the export says the same to a program of another kind.
     sign_in_here(page, site, "mira", "/manage/")
