@@ -123,7 +123,7 @@ def _maps(
 def _near(rooms: Rooms, embedding: npt.NDArray[np.float32]) -> list[FrozenReference]:
     """The nearest cases of the gallery that are not the photograph itself."""
     catalogue = load_catalogue()
-    found = rooms.engine.nearest(embedding, rooms.gallery, REFERENCES * 3)
+    found = rooms.engine.nearest(embedding, rooms.gallery.now(), REFERENCES * 3)
     kept = [n for n in found if n.similarity < SAME_PHOTOGRAPH][:REFERENCES]
     return [
         FrozenReference(
