@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := $(if $(GPU),requirements-gpu.txt,requirements.txt)
 ARGS ?=
 
-.PHONY: app test lint bench docs benchmarks card format clean
+.PHONY: app test lint bench docs benchmarks card ablation format clean
 
 app: $(VENV)/.app-$(if $(GPU),gpu,cpu)
 	$(BIN)/python app.py $(ARGS)
@@ -30,6 +30,9 @@ benchmarks: $(VENV)/.dev
 
 card: $(VENV)/.dev
 	$(BIN)/python -m docs.model_card --manifest $(MANIFEST) $(ARGS)
+
+ablation: $(VENV)/.dev
+	$(BIN)/python -m docs.ablation --manifest $(MANIFEST) $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -20,7 +20,9 @@ class LossWeights:
     """How much each term counts.
 
     Attributes:
-        clip: Image and caption against the batch; images that show the caption's disease are positives.
+        clip: Image and caption against the batch.
+        identical: Images that show the caption's disease are its positives; only its own otherwise.
+        siglip: Image and caption as pairs that belong together or not (Zhai et al. 2023).
         prototype: Image against one prototype per label, the mean embedding of its prompts.
         text: Prompt against the prototypes of the whole catalogue; keeps unseen diseases apart.
         evidential: The paper's evidential term on the batch.
@@ -29,6 +31,8 @@ class LossWeights:
     """
 
     clip: float = 0.5
+    identical: bool = True
+    siglip: float = 0.0
     prototype: float = 1.0
     text: float = 0.2
     evidential: float = 0.0

@@ -17,10 +17,11 @@ from retizero.training.checkpoint import load_checkpoint, run_fingerprint, save_
 from retizero.training.clock import Clock
 from retizero.training.config import PretrainConfig
 from retizero.training.learner import Learner, move_average
-from retizero.training.losses import clip_loss, evidential_loss, soft_cross_entropy
+from retizero.training.losses import clip_loss, evidential_loss, siglip_loss, soft_cross_entropy
 from retizero.training.run_state import RunState
 
 MAX_LOGIT_SCALE = math.log(100)
+SIGLIP_BIAS = -10.0  # of the paper's start (Zhai et al. 2023)
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,10 @@ def _step_loss(
     captions = torch.from_numpy(_sampled_prompts(prompts.owner.numpy(), spoken, rng))
     caption_embeddings = learner.texts(prompts.features[captions])
     logits_per_text = scale * caption_embeddings @ image_embeddings.T
-    loss = weights.clip * clip_loss(logits_per_text, positives=labels[:, torch.from_numpy(spoken)].T)
+    shown = labels[:, torch.from_numpy(spoken)].T if weights.identical else torch.eye(len(labels))
+    loss = weights.clip * clip_loss(logits_per_text, positives=shown)
+    if weights.siglip:
+        loss = loss + weights.siglip * siglip_loss(logits_per_text + SIGLIP_BIAS, shown)
     if weights.evidential:
         loss = loss + weights.evidential * evidential_loss(logits_per_text, epoch)
 

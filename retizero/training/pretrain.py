@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +36,31 @@ LEARNING_CURVE = "learning_curve.json"
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3  # of the published EfficientNet-Lite weights
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run learns from and with.
+
+    Attributes:
+        learner: What will learn; shares its parameters with ``start.towers``.
+        images: Photographs of split ``train``, phantoms included.
+        prompts: Text features of every prompt.
+        evaluate: Scores on the split ``val``.
+        labels: Candidate labels.
+        held_out: Rows of the split ``val`` and the index of each one's primary label.
+        start: Towers, tokenizer and configs, for writing.
+        preprocess: How photographs become pixels.
+    """
+
+    learner: Learner
+    images: TrainingImages
+    prompts: PromptFeatures
+    evaluate: Evaluate
+    labels: LabelSet
+    held_out: tuple[tuple[ManifestRow, ...], NDArray[np.int64]]
+    start: StartingTowers
+    preprocess: Preprocess
+
+
 def pretrain(
     config: PretrainConfig, manifest: Manifest, resume: bool = False
 ) -> tuple[ModelIdentity, list[dict[str, float]]]:
@@ -52,6 +78,31 @@ def pretrain(
         ImageReadError: A photograph cannot be read.
         ValueError: The manifest or a label cannot be used.
     """
+    out = Path(config.out)
+    work = out.with_name(f"{out.name}.partial")
+    run = prepare(config, manifest, work)
+    checkpoint = checkpoint_path(config)
+    history = train(run.learner, run.images, run.prompts, config, run.evaluate, _tell, checkpoint, resume)
+    write_model(work, run.start, config, run.preprocess)
+    (work / LEARNING_CURVE).write_text(json.dumps(history, indent=1), encoding="utf-8")
+    rows, primary = run.held_out
+    identity = calibrate(work, rows, primary, run.labels, "val")
+    move_into_place(work, out)
+    checkpoint.unlink()
+    return identity, history
+
+
+def prepare(config: PretrainConfig, manifest: Path, work: Path) -> Prepared:
+    """Build the towers and compute what does not learn, or find it computed before.
+
+    Args:
+        config: Settings.
+        manifest: Photographs with the splits ``train`` and ``val``.
+        work: Where the text tower's config and tokenizer are written.
+
+    Raises:
+        ValueError: The manifest, a label or a photograph cannot be used.
+    """
     torch.manual_seed(config.seed)
     catalogue, labels = load_catalogue(), label_set(config.label_set)
     train_rows, val_rows = manifest.where("train").rows, manifest.where("val").rows
@@ -59,9 +110,6 @@ def pretrain(
     train_labels, train_primary = label_matrix(train_rows, labels, catalogue)
     _, val_primary = label_matrix(val_rows, labels, catalogue)
     prompts = training_prompts(labels, catalogue, config.prompt_style, config.template)
-
-    out = Path(config.out)
-    work = out.with_name(f"{out.name}.partial")
     if config.start:
         start = towers_to_go_on_from(Path(config.start), work, config.size, config.drop)
     else:
@@ -86,14 +134,7 @@ def pretrain(
     )
     learner = Learner(stages.back, towers.text.proj, towers.logit_scale)
     evaluate = validation(val_activations, val_primary, features, len(labels))
-    checkpoint = checkpoint_path(config)
-    history = train(learner, images, features, config, evaluate, _tell, checkpoint, resume)
-    write_model(work, start, config, preprocess)
-    (work / LEARNING_CURVE).write_text(json.dumps(history, indent=1), encoding="utf-8")
-    identity = calibrate(work, val_rows, val_primary, labels, "val")
-    move_into_place(work, out)
-    checkpoint.unlink()
-    return identity, history
+    return Prepared(learner, images, features, evaluate, labels, (val_rows, val_primary), start, preprocess)
 
 
 def rendered_rows(config: PretrainConfig, labels: LabelSet) -> tuple[ManifestRow, ...]:
