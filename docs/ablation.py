@@ -74,8 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = f"""# Ablation
 
 Written by `make ablation MANIFEST=../shared/fundus/metadata.csv`, never by hand. Split val of that manifest,
-42 candidate labels, text prompts alone; a photograph counts as right when its primary label is named. Mean and
-standard deviation over {asked.seeds} seeds of projections and sampling.
+42 candidate labels, text prompts alone; a photograph counts as right when its primary label is named. Mean
+and standard deviation over {asked.seeds} seeds of projections and sampling.
 
 What these runs can say: how the parts compare while ImageNet's EfficientNet-Lite2 stays frozen up to its last
 convolution, {RECIPE.epochs} epochs at {RECIPE.size} px without augmentation but mirroring. The shipped model
