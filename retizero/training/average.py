@@ -23,7 +23,13 @@ from retizero.training.pretrain import move_into_place
 
 
 def average_models(
-    folders: Sequence[Path], out: Path, manifest: Path, labels: str, size: int, mirror: bool
+    folders: Sequence[Path],
+    out: Path,
+    manifest: Path,
+    labels: str,
+    size: int,
+    mirror: bool,
+    shares: Sequence[float] = (),
 ) -> ModelIdentity:
     """Average the weights of model folders, calibrate on the split ``val`` and write a folder.
 
@@ -37,21 +43,25 @@ def average_models(
         labels: Candidate labels of the calibration.
         size: Side of the input square, pixels.
         mirror: Embed each photograph together with its mirror image.
+        shares: How much each model counts; even where empty.
 
     Raises:
-        ModelError: Fewer than two models, or their tensors differ in name or shape.
+        ModelError: Fewer than two models, shares of another number or without a positive sum, or tensors that
+            differ in name or shape.
         ValueError: The manifest, a label or a photograph cannot be used.
     """
     if len(folders) < 2:
         raise ModelError("An average needs at least two models.")
-    identity = load_model(folders[0], "cpu").identity
+    if shares and (len(shares) != len(folders) or min(shares) < 0 or sum(shares) <= 0):
+        raise ModelError("Give one share for each model, none below 0 and one above.")
+    identity = load_model(str(folders[-1]), "cpu").identity
     chosen = label_set(labels)
     rows = read_manifest(manifest).where("val").rows
     _, primary = label_matrix(rows, chosen, load_catalogue())
     work = out.with_name(f"{out.name}.partial")
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(folders[0] / "text", work / "text")
-    save_file(mean_of([folder / WEIGHTS for folder in folders]), work / WEIGHTS, {"format": "pt"})
+    save_file(mean_of([folder / WEIGHTS for folder in folders], shares), work / WEIGHTS, {"format": "pt"})
     config = json.loads((folders[0] / CONFIG).read_text(encoding="utf-8"))
     config["model_cfg"]["vision_cfg"]["image_size"] = size
     config["preprocess_cfg"]["size"] = size
@@ -68,8 +78,8 @@ def average_models(
     return identity
 
 
-def mean_of(files: Sequence[Path]) -> dict[str, torch.Tensor]:
-    """Mean of every floating tensor, in its own precision; counters are those of the last file.
+def mean_of(files: Sequence[Path], shares: Sequence[float] = ()) -> dict[str, torch.Tensor]:
+    """Weighted mean of every floating tensor, in its own precision; counters are those of the last file.
 
     Raises:
         ModelError: The files do not hold tensors of the same names and shapes.
@@ -79,9 +89,13 @@ def mean_of(files: Sequence[Path]) -> dict[str, torch.Tensor]:
     for file, each in zip(files, shapes, strict=True):
         if each != shapes[0]:
             raise ModelError(f"{file} does not hold the same tensors as {files[0]}.")
+    given = shares or [1.0] * len(files)
+    weights = torch.tensor(given, dtype=torch.float64) / sum(given)
     mean = {}
     for name, last in stored[-1].items():
-        parts = [each[name] for each in stored]
-        floating = last.is_floating_point()
-        mean[name] = torch.stack([p.float() for p in parts]).mean(dim=0).to(last.dtype) if floating else last
+        if last.is_floating_point():
+            parts = torch.stack([each[name].double() for each in stored])
+            mean[name] = torch.tensordot(weights, parts, 1).to(last.dtype)
+        else:
+            mean[name] = last
     return mean

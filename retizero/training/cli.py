@@ -204,12 +204,15 @@ def average(
     mirror: Annotated[
         bool, typer.Option("--mirror", help="Embed photographs together with their mirror images.")
     ] = False,
+    share: Annotated[
+        list[float] | None, typer.Option(help="How much each model counts, in their order; even without.")
+    ] = None,
     labels: Annotated[str, typer.Option(help="Label set of the calibration.")] = "fundus42",
 ) -> None:
     """Average the weights of models that went on from one another, and calibrate the result."""
     from retizero.training.average import average_models
 
-    identity = average_models(model, out, manifest, labels, size, mirror)
+    identity = average_models(model, out, manifest, labels, size, mirror, share or ())
     typer.echo(f"{out}: {identity.fingerprint}")
 
 

@@ -18,6 +18,13 @@ def test_floating_tensors_are_averaged_in_their_precision_and_counters_taken_fro
     assert mean["n"] == 2
 
 
+def test_shares_weigh_the_models(tmp_path):
+    for name, value in (("a", 1.0), ("b", 5.0)):
+        save_file({"w": torch.full((2,), value)}, tmp_path / f"{name}.safetensors")
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    assert mean_of(files, [1, 3])["w"].tolist() == [4.0, 4.0]
+
+
 def test_models_of_different_shape_are_refused_by_file(tmp_path):
     save_file({"w": torch.zeros(2)}, tmp_path / "a.safetensors")
     save_file({"w": torch.zeros(3)}, tmp_path / "b.safetensors")
