@@ -22,6 +22,7 @@ from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity
 
 _BATCH = 32
+_BATCH_ON_CPU = 4  # photographs: the wide early activations of more do not fit into a processor's cache
 
 
 class Towers(Protocol):
@@ -91,9 +92,9 @@ class DualEncoder:
         size = self.preprocess.size
         if pixels.ndim != 4 or pixels.shape[1:] != (3, size, size):
             raise ModelError(f"{self.identity.id} takes pixels (N, 3, {size}, {size}), not {pixels.shape}.")
-        rows = []
-        for start in range(0, len(pixels), _BATCH):
-            batch = torch.from_numpy(np.ascontiguousarray(pixels[start : start + _BATCH]))
+        rows, step = [], _BATCH_ON_CPU if self.device.type == "cpu" else _BATCH
+        for start in range(0, len(pixels), step):
+            batch = torch.from_numpy(np.ascontiguousarray(pixels[start : start + step]))
             batch = batch.to(self.device).contiguous(memory_format=torch.channels_last)
             with self._lock, torch.inference_mode():
                 embedded = self.image_pass(batch)

@@ -18,6 +18,7 @@ from retizero.model.dual_encoder import DualEncoder
 from retizero.model.errors import ModelError
 from retizero.model.export.folder import is_export, read_export
 from retizero.model.flair import find_flair, read_flair
+from retizero.model.memory import keep_freed_memory
 from retizero.model.open_clip_folder import CONFIG, IDENTITY, read_open_clip_folder
 from retizero.model.open_clip_models import Recipe, read_open_clip_model
 from retizero.model.retizero.folder import is_retizero_folder, read_retizero_folder
@@ -75,6 +76,8 @@ def load_model(
         ModelError: Unknown, not present, damaged, or the device is not there; the sentence says what to do.
     """
     chosen = choose_device(device)
+    if chosen.type == "cpu":
+        keep_freed_memory()
     if chosen.type == "cuda" and zero_gpu() is not None:  # no pass may run before a GPU is lent
         encoder = _load(str(id_or_path), torch.device("cpu"), exact=True)
         encoder.move(chosen)
