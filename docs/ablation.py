@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
+from retizero.data import Manifest, read_manifest
 from retizero.evaluation.documents import markdown_table
 from retizero.evaluation.tables import Table
 from retizero.training.config import LossWeights, PretrainConfig
@@ -65,10 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--manifest", type=Path, required=True, help="with the splits train and val")
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args(arguments)
-    rows = []
+    manifest, rows = read_manifest(asked.manifest), []
     for number, (name, config) in enumerate(VARIANTS.items(), start=1):
         print(f"{number}/{len(VARIANTS)} {name}", file=sys.stderr, flush=True)
-        runs = [scores(replace(config, seed=seed), asked.manifest) for seed in range(asked.seeds)]
+        runs = [scores(replace(config, seed=seed), manifest) for seed in range(asked.seeds)]
         rows.append((name, *(spread([run[measure] for run in runs]) for measure in MEASURES)))
     header = ("variant", "Top-1", "Top-3", "Top-5", "balanced accuracy")
     text = f"""# Ablation
@@ -87,7 +88,7 @@ differences may be other there. The scale of SigLIP's logits is learned, their b
     (HERE / "ablation.md").write_text(text, encoding="utf-8")
 
 
-def scores(config: PretrainConfig, manifest: Path) -> dict[str, float]:
+def scores(config: PretrainConfig, manifest: Manifest) -> dict[str, float]:
     """Validation scores of the best epoch of one run, computed now or before."""
     key = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
     path = RESULTS / f"{key}.json"

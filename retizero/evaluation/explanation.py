@@ -90,7 +90,7 @@ def evaluate_explanations(
         raise EvaluationError("None of the manifest's images can be read.")
     every = np.stack(curves)  # (N, deletion or insertion, maps, steps + 1)
     bootstrap = GroupBootstrap([ref.group for ref in refs], resamples, seed)
-    area = np.trapezoid(every, dx=1 / steps, axis=3)
+    area = np.asarray(np.trapezoid(every, dx=1 / steps, axis=3))
     gain = np.stack([area[:, 0, 1:] - area[:, 0, :1], area[:, 1, :1] - area[:, 1, 1:]], axis=1)
     areas = {kind: _areas(area[:, i], gain[:, i], bootstrap) for i, kind in enumerate(KINDS)}
     mean = every.mean(axis=0)

@@ -86,7 +86,7 @@ class _ImageTower(nn.Module):
     def __init__(self, config: FlairConfig) -> None:
         super().__init__()
         layers, channels = tuple(config.layers), tuple(config.channels)
-        self.resnet = ResNet(Bottleneck, layers, channels=channels, num_classes=0)
+        self.resnet = ResNet(cast(Any, Bottleneck), layers, channels=channels, num_classes=0)
         self.projection = Projection(Bottleneck.expansion * channels[-1], config.embed_dim)
 
     def forward(self, pixels: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from retizero.model.retizero.folder import computes_in_bfloat16
+from retizero.model.device import computes_in_bfloat16
 
 STAGES = 7
 

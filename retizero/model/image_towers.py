@@ -149,7 +149,7 @@ def _imagenet() -> ImageTower:
         title="EfficientNet-Lite2, ImageNet",
         architecture="timm tf_efficientnet_lite2",
         embed_dim=width,
-        preprocess=Preprocess(260, *_LITE, "field", "bicubic").to_dict(),  # type: ignore[arg-type]
+        preprocess=Preprocess(260, *_LITE, "field", "bicubic").to_dict(),
         weights_sha256=sha256_of(efficientnet_lite2_file()),
         trained_on="ImageNet",
         licence="Apache-2.0",

@@ -134,7 +134,8 @@ def _find(known: dict[str, Any]) -> Path | None:
         for name in known["files"]:
             path = folder / name
             if path.is_file():
-                return path.parent if path.suffix == ".json" else path
+                found: Path = path.parent if path.suffix == ".json" else path
+                return found
     return _on_hub(known["hub"]) if "hub" in known else None
 
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from retizero.data import Preprocess
 from retizero.knowledge import LabelSet
+from retizero.model.device import choose_device
 from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity
 from retizero.model.image_classifier import is_classifier_folder, logits_of, read_classifier
 from retizero.model.image_towers import load_image_tower
-from retizero.model.registry import choose_device
 from retizero.serving.answers import Classification, Gate, Prediction
 from retizero.serving.confidence import conformal_members, dirichlet_uncertainty, is_calibrated_for, softmax
 from retizero.serving.engine import Engine

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from retizero.model.retizero.folder import computes_in_bfloat16
+from retizero.model.device import computes_in_bfloat16
 
 
 class Learner(nn.Module):

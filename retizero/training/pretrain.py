@@ -92,7 +92,7 @@ def pretrain(
     return identity, history
 
 
-def prepare(config: PretrainConfig, manifest: Path, work: Path) -> Prepared:
+def prepare(config: PretrainConfig, manifest: Manifest, work: Path) -> Prepared:
     """Build the towers and compute what does not learn, or find it computed before.
 
     Args:

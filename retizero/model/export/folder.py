@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 
 from retizero import phantom
 from retizero.model.agreement import MIN_COSINE, Agreement, measure_agreement
@@ -82,7 +82,9 @@ def write_export(model: DualEncoder, format_name: str, out: Path, sample: Sample
             "with padding-independent pooling to export it."
         )
     with new_folder(out) as unfinished:
-        towers = {"image": (ImageSide(model), _pixels(model), "pixels", {0: "photographs"})}
+        towers: dict[str, tuple[nn.Module, Tensor, str, dict[int, str]]] = {
+            "image": (ImageSide(model), _pixels(model), "pixels", {0: "photographs"})
+        }
         if model.has_text:
             towers["text"] = (
                 TextSide(model),

@@ -1,6 +1,6 @@
 """``/manage/accounts``: who takes part, invitations by one-time link, sites; accounts closed and opened."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Annotated
 
@@ -195,7 +195,7 @@ def _links(words: Language, links: tuple[invitations.InvitationStatus, ...]) -> 
     return _table(words("manage.invitations"), heads, rows)
 
 
-def _table(caption: str, heads: list[str], rows: list[tuple[str, ...]]) -> str:
+def _table(caption: str, heads: list[str], rows: Sequence[tuple[str, ...]]) -> str:
     """A table whose last cells are forms; everything else is escaped."""
     head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
     body = "".join(
