@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[3]
 def test_every_configuration_of_the_repository_can_be_read():
     config = read_config(REPOSITORY / "configs" / "retizero-mini.yaml")
     assert config.id == "retizero-mini"
-    assert config.out == "models/retizero-mini"
+    assert config.out == "build/retizero-mini-start"
 
 
 @pytest.mark.parametrize(

@@ -49,13 +49,14 @@ def tab(
         p: str | None,
         k: int,
         one: bool,
-        asked: str,
+        asked: str | None,
         weight: float,
         labels: list[str],
         sources: list[str],
         sites: list[str],
         id: str,
     ) -> Answer:
+        asked = asked or ""  # an untouched textbox holds nothing
         if p is None and not asked.strip():
             return [], statement(words("demo.waiting_cases"), "quiet"), ""
         conditions = Conditions(tuple(labels or ()), tuple(sources or ()), sites=tuple(sites or ()))
