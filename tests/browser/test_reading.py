@@ -81,6 +81,19 @@ def test_ranks_are_changed_by_keyboard(page, server):
     expect(page.locator(".rz-differential ol li")).to_have_count(1)
 
 
+DRAWN = """id => {
+  const plot = document.getElementById(id), axis = plot._fullLayout.xaxis, found = [];
+  for (const [number, trace] of plot.data.entries()) {
+    const uid = plot._fullData[number].uid;
+    plot.querySelectorAll(`.trace${uid} .point`).forEach((point, place) => {
+      const at = point.transform.baseVal.consolidate().matrix.e;
+      found.push([axis.p2d(at), trace.x[place]]);
+    });
+  }
+  return found;
+}"""
+
+
 def test_a_manager_sees_readers_against_the_model(page, server, screenshots):
     sign_in(page, server, "manager")
     page.get_by_role("link", name="Demo study").click()
@@ -89,6 +102,9 @@ def test_a_manager_sees_readers_against_the_model(page, server, screenshots):
     page.get_by_role("link", name="Readers against the model").click()
     expect(page.locator("#figure-forest.js-plotly-plot")).to_be_visible()
     expect(page.locator("#figure-curve.js-plotly-plot")).to_be_visible()
+    drawn = page.evaluate(DRAWN, "figure-forest")
+    assert len(drawn) > 6  # simulated readers and the model
+    assert [at for at, _ in drawn] == pytest.approx([value for _, value in drawn], abs=0.002)
     accuracy = page.get_by_role("region", name="Accuracy", exact=True)
     expect(accuracy.locator("tbody tr").filter(has_text="Model").first).to_contain_text("Top-1")
     expect(accuracy.locator("tbody tr").filter(has_text="simulated").first).to_be_visible()

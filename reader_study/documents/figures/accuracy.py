@@ -29,11 +29,12 @@ def forest(report: Document, metric: str, say: Say) -> Figure:
         if mean and mean["accuracy"] is not None:
             mine, names = [*mine, mean], [*names, say("mean of readers")]
         traces.append(points(mine, names, say(arm), "x", arm))
-    for row in report.get("simulated", {}).get("readers", []):
-        if row["metric"] == metric and row["n"]:
-            rows.append(row)
-            name = f"{row['reader_id']} ({say('simulated')})"
-            traces.append(points([row], [name], say("simulated"), "x", "simulated") | {"showlegend": False})
+    simulated = [
+        row for row in report.get("simulated", {}).get("readers", []) if row["metric"] == metric and row["n"]
+    ]
+    names = [f"{row['reader_id']} ({say('simulated')})" for row in simulated]
+    traces.append(points(simulated, names, say("simulated"), "x", "simulated"))
+    rows += simulated
     found = layout(
         f"{metric_name(metric)}: {say('accuracy of each reader and the model, 95 % intervals')}",
         230 + 28 * len({row["reader_id"] for row in rows}),

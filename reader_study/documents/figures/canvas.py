@@ -73,6 +73,10 @@ def points(
         "type": "scatter",
         "mode": "markers",
         "name": title,
+        # Traces with the same names stand side by side across the names, never along the values; in rows
+        # only the aided arm gives way.
+        "orientation": "h" if along == "x" else "v",
+        "offsetgroup": title if along == "y" or kind == "aided" else "rows",
         along: numbers,
         other: [name for name, _ in kept],
         f"error_{along}": {
