@@ -13,8 +13,8 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # names of glibc's <malloc.h>
 def keep_freed_memory() -> bool:
     """Tell glibc not to hand large blocks back to the kernel after every layer.
 
-    Each block that comes back must be faulted in page by page: some 5,000 faults a photograph, a fifth of the
-    time of the embedded model, more in a virtual machine. The process keeps the memory of its largest pass.
+    Each block that comes back must be faulted in page by page, which costs most in a virtual machine. The
+    process keeps the memory of its largest pass.
 
     Returns:
         Whether it was done; False on systems without glibc.
