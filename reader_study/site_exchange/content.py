@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -15,6 +16,7 @@ from reader_study.errors import PackageError
 from reader_study.records import (
     AssignmentRecord,
     CaseRecord,
+    ConsentRecord,
     DisplayRecord,
     RankedEntryRecord,
     ReadingRecord,
@@ -183,6 +185,31 @@ def same_answer(row: Row, reading: ReadingRecord) -> bool:
         and row["confidence"] == reading.confidence
         and row["comment"] == reading.comment
         and row["entries"] == [[entry.rank, entry.diagnosis, entry.text] for entry in reading.entries]
+    )
+
+
+def store_consent(
+    database: Database,
+    session: Session,
+    study: StudyRecord,
+    consent: Sequence[str],
+    actor_id: str,
+    origin: Row,
+) -> None:
+    """Store a consent (reader, SHA-256 of the text, when) that came in a package, and let the audit vouch."""
+    reader, text_sha256, agreed_at = consent
+    row = ConsentRecord(
+        study_id=study.id, reader_id=reader, text_sha256=text_sha256, agreed_at=moment(agreed_at)
+    )
+    session.add(row)
+    session.flush()
+    audit.append(
+        session,
+        at=database.clock(),
+        actor_id=actor_id,
+        action="import_consent",
+        subject=integrity.row_subject(row),
+        details={"digest": integrity.row_digest(row), **origin},
     )
 
 

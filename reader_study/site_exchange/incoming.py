@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from reader_study import audit, integrity
+from reader_study import audit
 from reader_study.audit import SYSTEM
 from reader_study.database import Database
 from reader_study.errors import PackageError
@@ -32,6 +32,7 @@ from reader_study.site_exchange.content import (
     origin_digest,
     read_manifest,
     same_answer,
+    store_consent,
     store_reading,
 )
 from reader_study.site_exchange.sealed import header_of, opening, sha256_of
@@ -197,19 +198,8 @@ def _take_consents(
         )
         if session.scalar(query) is not None or session.get(UserRecord, reader) is None:
             continue
-        row = ConsentRecord(
-            study_id=study.id, reader_id=reader, text_sha256=text_sha256, agreed_at=moment(agreed_at)
-        )
-        session.add(row)
-        session.flush()
-        audit.append(
-            session,
-            at=database.clock(),
-            actor_id=actor_id,
-            action="import_consent",
-            subject=integrity.row_subject(row),
-            details={"digest": integrity.row_digest(row), "package": manifest["package"]},
-        )
+        consent = (reader, text_sha256, agreed_at)
+        store_consent(database, session, study, consent, actor_id, {"package": manifest["package"]})
 
 
 def _take_profiles(database: Database, session: Session, manifest: Row, actor_id: str) -> None:

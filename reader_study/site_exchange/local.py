@@ -18,7 +18,6 @@ from reader_study.records import (
     ArmRecord,
     AssignmentRecord,
     CaseRecord,
-    ConsentRecord,
     EnrolmentRecord,
     EvidenceMapRecord,
     NearReferenceRecord,
@@ -29,7 +28,14 @@ from reader_study.records import (
     StudyRecord,
     UserRecord,
 )
-from reader_study.site_exchange.content import Row, find_place, moment, read_manifest, store_reading
+from reader_study.site_exchange.content import (
+    Row,
+    find_place,
+    moment,
+    read_manifest,
+    store_consent,
+    store_reading,
+)
 from reader_study.site_exchange.photographs import unpack
 from reader_study.site_exchange.sealed import Header, fingerprint, opening, sha256_of
 
@@ -240,20 +246,8 @@ def _store_model(database: Database, session: Session, study: StudyRecord, model
 
 def _store_earlier(database: Database, session: Session, study: StudyRecord, manifest: Row) -> None:
     """What the readers answered and agreed to at the server, so that they go on where they stood."""
-    for reader, text_sha256, agreed_at in manifest["consents"]:
-        row = ConsentRecord(
-            study_id=study.id, reader_id=reader, text_sha256=text_sha256, agreed_at=moment(agreed_at)
-        )
-        session.add(row)
-        session.flush()
-        audit.append(
-            session,
-            at=database.clock(),
-            actor_id=SYSTEM,
-            action="import_consent",
-            subject=integrity.row_subject(row),
-            details={"digest": integrity.row_digest(row)},
-        )
+    for consent in manifest["consents"]:
+        store_consent(database, session, study, consent, SYSTEM, {})
     for row in manifest["readings"]:
         place = find_place(session, study, row)
         if place is None:
