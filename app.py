@@ -1,5 +1,6 @@
 """The door: read the settings, prepare the data folder, build the server, run it."""
 
+import gc
 import sys
 import time
 
@@ -21,6 +22,8 @@ def main() -> int:
         print(f"app.py: {error}", file=sys.stderr)
         return 2
     server = build_server(rooms)
+    gc.collect()
+    gc.freeze()  # what is here now stays as long as the server: no later collection walks over it
     seconds = time.perf_counter() - started
     print(
         f"Open http://{settings.host}:{settings.port}  (ready after {seconds:.0f} s)",

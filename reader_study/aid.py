@@ -16,7 +16,6 @@ from reader_study.access import before_reader
 from reader_study.database import Database
 from reader_study.errors import ConductError
 from reader_study.records import (
-    ArmRecord,
     DisplayRecord,
     EvidenceMapRecord,
     NearReferenceRecord,
@@ -69,7 +68,8 @@ def aid_for(database: Database, reader_id: str, token: str) -> Aid:
     """
     with database.transaction() as session:
         reader = require_reader(session, reader_id)
-        grant, study = _aided(database, session, reader_id, token)
+        grant = _aided(database, session, reader_id, token)
+        study = grant.study
         content = _content(session, study, grant.assignment.case_id)
         query = select(DisplayRecord).where(DisplayRecord.assignment_id == grant.assignment.id)
         shown = session.scalar(query)
@@ -111,7 +111,7 @@ def map_for(database: Database, reader_id: str, token: str, rank: int) -> bytes:
     """The evidence map of one rank as PNG, under the same conditions as ``aid_for``."""
     with database.session() as session:
         require_reader(session, reader_id)
-        grant, _ = _aided(database, session, reader_id, token)
+        grant = _aided(database, session, reader_id, token)
         row = session.get(EvidenceMapRecord, (grant.assignment.case_id, rank))
         if row is None:
             raise ConductError(NO_IMAGE)
@@ -122,20 +122,18 @@ def reference_image_for(database: Database, reader_id: str, token: str, rank: in
     """The image of one reference case as PNG, under the same conditions as ``aid_for``."""
     with database.session() as session:
         require_reader(session, reader_id)
-        grant, _ = _aided(database, session, reader_id, token)
+        grant = _aided(database, session, reader_id, token)
         row = session.get(NearReferenceRecord, (grant.assignment.case_id, rank))
         if row is None or row.png is None:
             raise ConductError(NO_IMAGE)
         return row.png
 
 
-def _aided(
-    database: Database, session: Session, reader_id: str, token: str
-) -> tuple[tokens.Grant, StudyRecord]:
-    grant, study = before_reader(database, session, reader_id, token)
-    if not session.get_one(ArmRecord, grant.assignment.arm_id).shows_model:
+def _aided(database: Database, session: Session, reader_id: str, token: str) -> tokens.Grant:
+    grant = before_reader(database, session, reader_id, token)
+    if not grant.arm.shows_model:
         raise ConductError(NO_AID)
-    return grant, study
+    return grant
 
 
 def _content(session: Session, study: StudyRecord, case_id: int) -> dict[str, Any]:

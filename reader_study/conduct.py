@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity, tokens
-from reader_study.access import before_reader, is_late, refuse_after_time
+from reader_study.access import before_reader, is_late, refuse_after_time, require_current
 from reader_study.allocation import enrol, may_read
 from reader_study.answers import Answer, Checked, check_answer
 from reader_study.case_list import image_sha256
@@ -24,9 +24,6 @@ from reader_study.next_case import NextReading, OwnAnswer, present
 from reader_study.protocol import config_of
 from reader_study.records import (
     EVENT_KINDS,
-    ArmRecord,
-    AssignmentRecord,
-    CaseRecord,
     DisplayRecord,
     EnrolmentRecord,
     RankedEntryRecord,
@@ -134,10 +131,9 @@ def image_for(database: Database, reader_id: str, token: str) -> Path:
     """
     with database.session() as session:
         require_reader(session, reader_id)
-        grant, study = before_reader(database, session, reader_id, token)
-        refuse_after_time(database, session, study, grant)
-        case = session.get_one(CaseRecord, grant.assignment.case_id)
-        path, sha256 = Path(case.image_path), case.image_sha256
+        grant = before_reader(database, session, reader_id, token)
+        refuse_after_time(database, session, grant)
+        path, sha256 = Path(grant.case.image_path), grant.case.image_sha256
         query = select(TimingEventRecord.id).where(TimingEventRecord.token_hash == grant.token_hash)
         seen = session.scalar(query.where(TimingEventRecord.kind == "shown").limit(1)) is not None
     try:
@@ -162,7 +158,7 @@ def note_event(database: Database, reader_id: str, token: str, kind: str) -> Non
         raise ConductError(f"An event is one of {', '.join(EVENT_KINDS)}.")
     with database.transaction() as session:
         require_reader(session, reader_id)
-        grant, _ = before_reader(database, session, reader_id, token)
+        grant = before_reader(database, session, reader_id, token)
         query = select(func.count()).where(TimingEventRecord.token_hash == grant.token_hash)
         if (session.scalar(query) or 0) < EVENTS_PER_TOKEN:
             session.add(
@@ -190,12 +186,13 @@ def submit(database: Database, reader_id: str, token: str, answer: Answer, reaso
     now = database.clock()
     with database.transaction() as session:
         reader = require_reader(session, reader_id)
-        first = tokens.redeem(session, reader_id, token)
-        query = select(ReadingRecord).where(ReadingRecord.token_hash == first.token_hash)
+        grant = tokens.redeem(session, reader_id, token)
+        query = select(ReadingRecord).where(ReadingRecord.token_hash == grant.token_hash)
         if (earlier := session.scalar(query)) is not None:
-            return _submission(session, earlier, first.assignment, replayed=True)
-        grant, study = before_reader(database, session, reader_id, token)
-        _require_aid_seen(session, grant.assignment)
+            return _submission(session, earlier, grant, replayed=True)
+        require_current(session, grant, now)
+        _require_aid_seen(session, grant)
+        study = grant.study
         correcting = grant.purpose == "correction"
         config = config_of(study)
         checked = check_answer(
@@ -209,12 +206,11 @@ def submit(database: Database, reader_id: str, token: str, answer: Answer, reaso
         )
         reading = _store(
             session,
-            study,
             grant,
             checked,
             now,
             reason=check_reason(reason) if correcting else "",
-            late=not correcting and is_late(session, study, grant, now),
+            late=not correcting and is_late(session, grant, now),
         )
         events = integrity.events_behind(session, reading)
         audit.append(
@@ -232,21 +228,20 @@ def submit(database: Database, reader_id: str, token: str, answer: Answer, reaso
                 **({"revision": reading.revision, "reason": reading.reason} if correcting else {}),
             },
         )
-        return _submission(session, reading, grant.assignment, replayed=False)
+        return _submission(session, reading, grant, replayed=False)
 
 
-def _require_aid_seen(session: Session, assignment: AssignmentRecord) -> None:
+def _require_aid_seen(session: Session, grant: tokens.Grant) -> None:
     """An answer of the aided arm was given with the model in view, or it is none."""
-    if not session.get_one(ArmRecord, assignment.arm_id).shows_model:
+    if not grant.arm.shows_model:
         return
-    query = select(DisplayRecord.id).where(DisplayRecord.assignment_id == assignment.id)
+    query = select(DisplayRecord.id).where(DisplayRecord.assignment_id == grant.assignment.id)
     if session.scalar(query) is None:
         raise ConductError("The model's answer was not shown yet; load the page again.")
 
 
 def _store(
     session: Session,
-    study: StudyRecord,
     grant: tokens.Grant,
     checked: Checked,
     now: datetime,
@@ -255,9 +250,9 @@ def _store(
     late: bool,
 ) -> ReadingRecord:
     assignment = grant.assignment
-    stands = current_reading(session, assignment)
+    stands = current_reading(session, assignment) if grant.purpose == "correction" else None
     reading = ReadingRecord(
-        study_id=study.id,
+        study_id=assignment.study_id,
         assignment_id=assignment.id,
         reader_id=assignment.reader_id,
         case_id=assignment.case_id,
@@ -285,17 +280,16 @@ def _store(
 
 
 def _submission(
-    session: Session, reading: ReadingRecord, assignment: AssignmentRecord, *, replayed: bool
+    session: Session, reading: ReadingRecord, grant: tokens.Grant, *, replayed: bool
 ) -> Submission:
-    study = session.get_one(StudyRecord, reading.study_id)
     return Submission(
         reading_id=reading.id,
-        study=study.name,
-        number=assignment.position,
-        total=places_in_period(session, assignment),
+        study=grant.study.name,
+        number=grant.assignment.position,
+        total=places_in_period(session, grant.assignment),
         replayed=replayed,
         submitted_at=reading.submitted_at,
         revision=reading.revision,
         late=reading.late,
-        feedback=feedback_on(session, study, reading),
+        feedback=feedback_on(session, grant.study, reading),
     )

@@ -1,7 +1,9 @@
 """Signing in: passwords against guessing, and sessions that end when they should."""
 
 import hashlib
+import os
 import secrets
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -27,6 +29,10 @@ LONGEST_WAIT = timedelta(minutes=15)
 MEMORY = timedelta(hours=24)
 """Failures older than this are forgotten (back-off as in NIST SP 800-63B, 5.2.2, with our own numbers)."""
 
+_PASSWORDS_AT_ONCE = threading.BoundedSemaphore(min(4, os.cpu_count() or 1))
+"""A try counts as failed until its password was looked at: when a whole class behind one address signs in at
+the same moment, the others wait here, uncounted. It also bounds the memory that Argon2 takes."""
+
 
 @dataclass(frozen=True)
 class SignedIn:
@@ -48,6 +54,11 @@ def sign_in(database: Database, username: str, password: str, address: str) -> S
         BadCredentials: user or password is wrong, or the account is disabled.
     """
     name, address = normal_name(username)[:64], address[:64]
+    with _PASSWORDS_AT_ONCE:
+        return _sign_in(database, name, password, address)
+
+
+def _sign_in(database: Database, name: str, password: str, address: str) -> SignedIn:
     now = database.clock()
     with database.transaction() as session:
         _refuse_when_locked(session, name, address, now)
@@ -116,13 +127,13 @@ def user_of(database: Database, token: str) -> User | None:
     """The active user of a session, or ``None`` when it is unknown, expired, idle too long or revoked."""
     now = database.clock()
     with database.session() as session:
-        live = session.get(SessionRecord, _hash(token))
-        if live is None or live.revoked_at is not None:
+        query = select(SessionRecord, UserRecord).join(UserRecord, UserRecord.id == SessionRecord.user_id)
+        query = query.where(SessionRecord.token_hash == _hash(token), SessionRecord.revoked_at.is_(None))
+        found = session.execute(query.where(UserRecord.active)).one_or_none()
+        if found is None:
             return None
+        live, record = found
         if now >= live.expires_at or now - live.seen_at >= SESSION_IDLE:
-            return None
-        record = session.get(UserRecord, live.user_id)
-        if record is None or not record.active:
             return None
         user, seen_at = as_user(record), live.seen_at
     if now - seen_at >= SEEN_EVERY:

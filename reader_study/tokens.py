@@ -5,10 +5,11 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reader_study.errors import ConductError
-from reader_study.records import AssignmentRecord, TokenRecord
+from reader_study.records import ArmRecord, AssignmentRecord, CaseRecord, StudyRecord, TokenRecord
 
 TOKEN_LIFE = timedelta(hours=12)
 STALE = "This page of the study is no longer valid; load it again to go on with your next case."
@@ -16,12 +17,16 @@ STALE = "This page of the study is no longer valid; load it again to go on with 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a token stands for."""
+    """What a token stands for; holding the rows keeps the session from fetching them again."""
 
     token_hash: str
-    assignment: AssignmentRecord
+    issued_at: datetime
     expires_at: datetime
     purpose: str
+    assignment: AssignmentRecord
+    case: CaseRecord
+    arm: ArmRecord
+    study: StudyRecord
 
 
 def issue(session: Session, assignment: AssignmentRecord, now: datetime, purpose: str = "reading") -> str:
@@ -54,8 +59,18 @@ def redeem(session: Session, reader_id: str, token: object) -> Grant:
     """
     if not isinstance(token, str) or not 20 <= len(token) <= 100:
         raise ConductError(STALE)
-    record = session.get(TokenRecord, token_hash(token))
-    if record is None or record.reader_id != reader_id:
+    query = (
+        select(TokenRecord, AssignmentRecord, CaseRecord, ArmRecord, StudyRecord)
+        .join(AssignmentRecord, AssignmentRecord.id == TokenRecord.assignment_id)
+        .join(CaseRecord, CaseRecord.id == AssignmentRecord.case_id)
+        .join(ArmRecord, ArmRecord.id == AssignmentRecord.arm_id)
+        .join(StudyRecord, StudyRecord.id == AssignmentRecord.study_id)
+        .where(TokenRecord.token_hash == token_hash(token), TokenRecord.reader_id == reader_id)
+    )
+    found = session.execute(query).one_or_none()
+    if found is None:
         raise ConductError(STALE)
-    assignment = session.get_one(AssignmentRecord, record.assignment_id)
-    return Grant(record.token_hash, assignment, record.expires_at, record.purpose)
+    record, assignment, case, arm, study = found
+    return Grant(
+        record.token_hash, record.issued_at, record.expires_at, record.purpose, assignment, case, arm, study
+    )

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from reader_study.analysis.columns import Booleans, Columns, Floats, Integers
+from reader_study.analysis.multiplicity import correct
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,7 @@ def _tested(
         test = mcnemar(*own.values())
         row: dict[str, Any] = {"reader_id": readers[index], **own}
         rows.append(row | {name: test[name] for name in ("p", "p_mid", "reason") if name in test})
-    if rows:
-        for key, method in (("p_holm", "holm"), ("p_bh", "fdr_bh")):
-            corrected = multipletests([row["p"] for row in rows], method=method)[1]
-            for row, p in zip(rows, corrected, strict=True):
-                row[key] = float(p)
+    correct(rows, false_discovery=True)
     return rows
 
 

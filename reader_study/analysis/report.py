@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from statsmodels.stats.multitest import multipletests
-
 from reader_study.analysis import agreement, cells, comparisons, paired, subgroups
 from reader_study.analysis.disclosure import Disclosure, disclosure_of
 from reader_study.analysis.estimates import (
@@ -19,6 +17,7 @@ from reader_study.analysis.estimates import (
     SiteAccuracy,
     UnequalK,
 )
+from reader_study.analysis.multiplicity import correct
 from reader_study.analysis.table import StudyTable
 
 
@@ -66,10 +65,7 @@ class Report:
     def aided_vs_unaided(self) -> Mapping[str, Any]:
         """By metric, Holm-corrected over metrics in ``p_holm``."""
         found = {name: comparisons.aided_vs_unaided(self.pairs, k) for name, k in self.k_of.items()}
-        tested = [each for each in found.values() if each["p"] is not None]
-        corrected = multipletests([each["p"] for each in tested], method="holm")[1] if tested else ()
-        for each, p in zip(tested, corrected, strict=True):
-            each["p_holm"] = float(p)
+        correct(found.values())
         return found
 
     @cached_property

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from reader_study.analysis.columns import Booleans
 from reader_study.analysis.comparisons import OR_METHOD
 from reader_study.analysis.disclosure import Disclosure
 from reader_study.analysis.mrmc import paired_proportion
+from reader_study.analysis.multiplicity import correct
 from reader_study.analysis.paired import pairs_of
 from reader_study.analysis.table import StudyTable
 
@@ -136,10 +136,7 @@ def effects(
         found_here = paired_proportion(part[:, of_readers][:, :, of_cases]).to_json()
         rows.append(row | found_here | {"method": OR_METHOD})
     for by in dict.fromkeys(row["by"] for row in rows):
-        tested = [row for row in rows if row["by"] == by and row["p"] is not None]
-        if tested:
-            for row, p in zip(tested, multipletests([r["p"] for r in tested], method="holm")[1], strict=True):
-                row["p_holm"] = float(p)
+        correct(row for row in rows if row["by"] == by)
     return rows
 
 

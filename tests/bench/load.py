@@ -111,8 +111,10 @@ def read_all(url: str, names: list[str], cases: int, think: float) -> Measured:
 
     with ThreadPoolExecutor(len(names) + 1) as pool:
         watching = pool.submit(watch)
-        list(pool.map(reader, names))
-        stop.set()
+        try:
+            list(pool.map(reader, names))
+        finally:
+            stop.set()
         watching.result()
     return measured
 

@@ -70,6 +70,13 @@ def test_guesses_sent_in_parallel_count_as_well(database):
     assert outcomes.count(LockedOut) == 35
 
 
+def test_a_class_behind_one_address_signs_in_at_the_same_moment(database):
+    names = [make_reader(database, f"pupil{number:02}").username for number in range(40)]
+    with ThreadPoolExecutor(40) as pool:
+        outcomes = list(pool.map(lambda name: sign_in(database, name, PASSWORD, "10.0.0.1"), names))
+    assert [outcome.user.username for outcome in outcomes] == names
+
+
 def test_sessions_end_by_age_by_idleness_by_sign_out_and_by_disabling(database, clock):
     make_reader(database)
     idle, old, out, disabled = (sign_in(database, "ana", PASSWORD, "a").token for _ in range(4))

@@ -96,8 +96,10 @@ def test_twenty_readers_submit_while_a_dashboard_reads(blind):
 
     with ThreadPoolExecutor(21) as pool:
         watching = pool.submit(watch)
-        done = list(pool.map(read, names))
-        stop.set()
+        try:
+            done = list(pool.map(read, names))
+        finally:
+            stop.set()
         assert set(watching.result()) == {200}
     assert done == [[200, 200, 200, 4]] * 20
     assert verify(blind.database).intact
