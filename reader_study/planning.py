@@ -93,6 +93,37 @@ class Moments:
     cov2: float
     cov3: float
 
+    def power(self, effect: float, readers: int) -> float:
+        """Power at 5 %, two-sided (Hillis, Obuchowski and Berbaum, Acad Radiol 2011; 18:129, section 2).
+
+        The noncentral F with noncentrality r d^2 / 2 over var(TR) + error - cov1 + (r - 1)(cov2 - cov3) and
+        the degrees of freedom of the analysis (Hillis, Stat Med 2007; 26:596).
+
+        Args:
+            effect: Difference of the two arms' accuracies, d.
+            readers: Planned readers, r.
+        """
+        shared = max(self.cov2 - self.cov3, 0.0)
+        single = self.treatment_reader + self.error - self.cov1 - shared
+        denominator = single + readers * shared
+        if single <= 0:
+            sd = np.sqrt(2 * denominator / readers)
+            return float(norm.sf(norm.ppf(1 - SIGNIFICANCE / 2) - abs(effect) / sd))
+        df = (readers - 1) * (denominator / single) ** 2
+        limit = f_distribution.ppf(1 - SIGNIFICANCE, 1, df)
+        return float(noncentral_f.sf(limit, 1, df, readers * effect**2 / 2 / denominator))
+
+    def with_cases(self, planned: int, pilot: int) -> Moments:
+        """These components of a pilot study's cases, at another number of cases of the same mix."""
+        share = pilot / planned
+        return Moments(
+            max(self.treatment_reader, 0.0),
+            self.error * share,
+            self.cov1 * share,
+            self.cov2 * share,
+            self.cov3 * share,
+        )
+
 
 def moments(plan: Plan, cases: int) -> Moments:
     """The components that the drawing model implies, exactly: from bivariate normal probabilities.
@@ -130,25 +161,10 @@ def moments(plan: Plan, cases: int) -> Moments:
 
 
 def formula_power(plan: Plan, *, readers: int | None = None, cases: int | None = None) -> float:
-    """Power without simulation (Hillis, Obuchowski and Berbaum, Acad Radiol 2011; 18:129, section 2).
-
-    The noncentral F with noncentrality r d^2 / 2 over var(TR) + error - cov1 + (r - 1)(cov2 - cov3) and the
-    degrees of freedom of the analysis, both with the components that the plan implies.
-    """
+    """Power without simulation, with the components that the plan implies."""
     if plan.effect == 0:
         return SIGNIFICANCE
-    r = readers or plan.readers
-    found = moments(plan, cases or plan.cases)
-    shared = max(found.cov2 - found.cov3, 0.0)
-    single = found.treatment_reader + found.error - found.cov1 - shared
-    denominator = single + r * shared
-    if single <= 0:
-        return float(
-            norm.sf(norm.ppf(1 - SIGNIFICANCE / 2) - abs(plan.effect) / np.sqrt(2 * denominator / r))
-        )
-    df = (r - 1) * (denominator / single) ** 2
-    limit = f_distribution.ppf(1 - SIGNIFICANCE, 1, df)
-    return float(noncentral_f.sf(limit, 1, df, r * plan.effect**2 / 2 / denominator))
+    return moments(plan, cases or plan.cases).power(plan.effect, readers or plan.readers)
 
 
 def draw_study(plan: Plan, rng: np.random.Generator) -> NDArray[np.float64]:

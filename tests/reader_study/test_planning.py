@@ -7,9 +7,11 @@ import pytest
 from scipy.stats import nct, t
 
 from reader_study.analysis.mrmc import obuchowski_rockette, proportion_kernels
+from reader_study.analysis.mrmc.outcomes import auc_kernels
+from reader_study.analysis.mrmc.ratings import read_ratings
 from reader_study.cli import main
 from reader_study.errors import StudyError
-from reader_study.planning import Plan, draw_study, formula_power, moments, simulate_power
+from reader_study.planning import Moments, Plan, draw_study, formula_power, moments, simulate_power
 
 
 def test_expected_accuracies_are_those_asked_for():
@@ -61,6 +63,22 @@ def test_the_formula_is_a_t_test_over_readers_where_only_noise_varies():
         nct.sf(t.ppf(0.975, 5), 5, 0.08 / variance**0.5) + nct.cdf(-t.ppf(0.975, 5), 5, 0.08 / variance**0.5),
         abs=0.01,
     )
+
+
+PUBLISHED = ("4 1089", "5 344", "6 251", "7 211", "8 188", "9 173", "10 163", "12 149", "15 137", "50 109")
+"""Readers and cases for 80 % power to see Van Dyke's difference: Chakraborty's book on RJafroc, random readers and cases."""
+
+
+@pytest.mark.parametrize("row", PUBLISHED)
+def test_the_published_sample_sizes_for_van_dykes_study_are_found(shared, row):
+    readers, cases = map(int, row.split())
+    ratings = read_ratings(shared / "reference_stats/data/vandyke.csv")
+    found = obuchowski_rockette(auc_kernels(ratings.values, ratings.truth))
+    effect = found.pairs[0].rrrc.difference
+    of = found.components
+    pilot = Moments(of.treatment_reader, of.error, of.cov1, of.cov2, of.cov3)
+    powers = [pilot.with_cases(n, len(ratings.truth)).power(effect, readers) for n in (cases, cases - 1)]
+    assert powers[0] >= 0.8 > powers[1], "no smaller number of cases is enough"
 
 
 def test_more_readers_cases_and_effect_give_more_power_and_spread_gives_less():

@@ -1,8 +1,8 @@
 """Corrected p values against statsmodels'."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest import approx
 from statsmodels.stats.multitest import multipletests
 
 from reader_study.analysis.multiplicity import correct
@@ -12,14 +12,22 @@ from reader_study.analysis.multiplicity import correct
 def test_holm_and_benjamini_hochberg_agree_with_statsmodels(p):
     rows = [{"p": each} for each in p]
     correct(rows, false_discovery=True)
-    assert [row["p_holm"] for row in rows] == approx(list(multipletests(p, method="holm")[1]), abs=1e-12)
-    assert [row["p_bh"] for row in rows] == approx(list(multipletests(p, method="fdr_bh")[1]), abs=1e-12)
+    assert [row["p_holm"] for row in rows] == pytest.approx(
+        list(multipletests(p, method="holm")[1]), abs=1e-12
+    )
+    assert [row["p_bh"] for row in rows] == pytest.approx(
+        list(multipletests(p, method="fdr_bh")[1]), abs=1e-12
+    )
 
 
 def test_what_was_not_tested_does_not_count():
     rows = [{"p": None}, {"p": 0.03}, {"p": 0.02}]
     correct(rows)
-    assert rows == [{"p": None}, {"p": 0.03, "p_holm": approx(0.04)}, {"p": 0.02, "p_holm": approx(0.04)}]
+    assert rows == [
+        {"p": None},
+        {"p": 0.03, "p_holm": pytest.approx(0.04)},
+        {"p": 0.02, "p_holm": pytest.approx(0.04)},
+    ]
     nothing = [{"p": None}]
     correct(nothing, false_discovery=True)
     assert nothing == [{"p": None}]
