@@ -66,7 +66,7 @@ def test_the_formula_is_a_t_test_over_readers_where_only_noise_varies():
 
 
 PUBLISHED = ("4 1089", "5 344", "6 251", "7 211", "8 188", "9 173", "10 163", "12 149", "15 137", "50 109")
-"""Readers and cases for 80 % power to see Van Dyke's difference: Chakraborty's book on RJafroc, random readers and cases."""
+"""Readers, and cases for 80 % power to see Van Dyke's difference (Chakraborty, book on RJafroc)."""
 
 
 @pytest.mark.parametrize("row", PUBLISHED)
