@@ -1,7 +1,9 @@
 """Write a folder of phantoms with a manifest."""
 
 import csv
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -60,6 +62,7 @@ def write_dataset(
     names = iter(rng.permutation(max(10 * n, 10_000)).tolist())
     digits = len(str(max(10 * n, 10_000) - 1))
     rows: list[dict[str, str]] = []
+    drawings: list[tuple[Path, str, int, Laterality | None]] = []
     made = dict.fromkeys(chosen, 0)
     while len(rows) < n:
         label = min(chosen, key=lambda candidate: made[candidate])
@@ -72,12 +75,13 @@ def write_dataset(
             sides = ("right", "left")
         for side in sides:
             image = f"images/{next(names):0{digits}d}.png"
-            pixels = render(label, patient, size, laterality=side)
-            _write_png(folder / image, pixels)
+            drawings.append((folder / image, label, patient, side))
             rows.append({"image": image, "label": label, "group": group, "source": SOURCE, "split": split})
             made[label] += 1
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for done, _ in enumerate(threads.map(lambda each: _draw(*each, size=size), drawings), 1):
             if progress:
-                progress(len(rows), n)
+                progress(done, n)
     rows.sort(key=lambda row: row["image"])
     manifest = folder / "manifest.csv"
     with manifest.open("w", newline="", encoding="utf-8") as file:
@@ -85,6 +89,10 @@ def write_dataset(
         writer.writeheader()
         writer.writerows(rows)
     return manifest
+
+
+def _draw(path: Path, label: str, patient: int, side: Laterality | None, *, size: int) -> None:
+    _write_png(path, render(label, patient, size, laterality=side))
 
 
 def _write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
