@@ -12,12 +12,8 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from tests.retizero.training.pairs.real_processes import (
-    compare_losses,
-    run_command,
-    start,
-    start_together,
-)
+from tests.retizero.real_processes import run_command, start, start_together
+from tests.retizero.training.pairs.compared_losses import compare_losses
 from tests.retizero.training.pairs.tiny_pairs import recipe, settings, write_discs
 
 LOSSES = {
