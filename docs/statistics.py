@@ -173,7 +173,7 @@ cases by arm {PLAN.case_arm_sd:g}, in units of the noise of one reading; accurac
   treatments, readers and cases nested, covariance differences below zero, negative variances.
 - Power: `reader_study.planning.formula_power` is the closed formula of Hillis, Obuchowski and Berbaum (Acad Radiol
   2011; 18:129) with the variance components that the drawing model implies; `tests/reader_study/test_planning.py`
-  compares it with simulation. Printed sample-size tables were not at hand and are not claimed to be reproduced.
+  compares it with simulation, and with a published table of sample sizes for Van Dyke's study.
 
 ## What is left out on purpose
 

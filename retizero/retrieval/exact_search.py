@@ -49,6 +49,24 @@ def exact_search(
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
+def exact_among(
+    vectors: NDArray[np.floating[Any]], queries: NDArray[np.float32], rows: NDArray[np.int64], fetch: int
+) -> Scores:
+    """Keep the ``fetch`` best of rows that were proposed for each query, compared exactly.
+
+    Args:
+        vectors: (N, D) unit norm; may be memory-mapped.
+        queries: (M, D) float32, unit norm.
+        rows: (M, F) row numbers, -1 for nothing.
+        fetch: How many to keep.
+    """
+    scores = np.empty(rows.shape, np.float32)
+    for query, proposed, out in zip(queries, rows, scores, strict=True):
+        order = np.argsort(proposed)  # files are read forwards
+        out[order] = vectors[proposed[order]].astype(np.float32, copy=False) @ query
+    return best_of(scores, rows, fetch)
+
+
 def best_of(scores: NDArray[np.float32], rows: NDArray[np.int64], fetch: int) -> Scores:
     """Keep the best ``fetch`` of each line, best first; equal scores in the order of their rows.
 

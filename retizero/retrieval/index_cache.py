@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retizero.data.atomic_write import atomic_write
-from retizero.retrieval.index_kinds import build_index
+from retizero.retrieval.index_kinds import build_index, is_current
 
 INDEX_FILES = ("index-*.faiss", "index-*.sha256")
 _BLOCK, _BLOCKS = 65_536, 1_024  # what the checksum reads at most: 64 MB, so that opening stays quick
@@ -39,7 +39,7 @@ def cached_index(folder: Path, segment: str, kind: str, vectors: NDArray[np.floa
     """
     file = index_file(folder, segment, kind)
     index = _read(file)
-    if index is not None and (index.ntotal, index.d) == vectors.shape:
+    if index is not None and is_current(index) and (index.ntotal, index.d) == vectors.shape:
         return index
     return store_index(folder, segment, kind, vectors)
 

@@ -1,4 +1,9 @@
-"""The kinds of gallery, and how the approximate ones are built and asked: every parameter stands here."""
+"""The kinds of gallery, and how the approximate ones are built and asked: every parameter stands here.
+
+The approximate kinds keep a short copy of each vector: turned onto the directions that hold nearly all of the
+squared length, in half precision. An index proposes several times as many rows as are wanted by the short
+copies; whoever asks compares the proposed ones by the vectors themselves.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +24,11 @@ INDEXED_FROM = 8_192  # vectors; fewer are compared one by one, which is as fast
 _POINTS_PER_CELL = 39  # FAISS warns about k-means with fewer
 _CELLS_PER_ROOT = 4  # cells = 4 sqrt(N), as the FAISS wiki advises
 _K_MEANS_ROUNDS = 5
-_PROBED_SHARE, _LEAST_PROBED = 1 / 32, 16
+_PROBED_SHARE, _LEAST_PROBED = 1 / 8, 16
 _LINKS, _EF_CONSTRUCTION, _EF_SEARCH = 16, 64, 64
+_KEPT_LENGTH, _DIRECTIONS_AT_ONCE = 0.98, 32  # share of the squared length that the short copies keep
+_PROPOSED = 5  # times as many rows as are wanted
+_LOOKED_AT = 65_536  # vectors that directions are found from
 _BLOCK = 16_384
 
 
@@ -62,20 +70,36 @@ def build_index(vectors: NDArray[np.floating[Any]], kind: str) -> faiss.Index:
         kind: ``ivf`` inverted lists around about 4 sqrt(N) centroids; ``hnsw`` a navigable graph.
     """
     number, dimension = vectors.shape
-    index: Any
+    directions = _directions(_sample(vectors, _LOOKED_AT))
+    turn: Any = faiss.LinearTransform(dimension, len(directions), False)
+    faiss.copy_array_to_vector(directions.ravel(), turn.A)
+    turn.is_trained = True
+    short: Any
     if kind == "ivf":
         cells = cells_of(number)
-        index = faiss.index_factory(dimension, f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
-        index.cp.seed, index.cp.niter = 0, _K_MEANS_ROUNDS
-        index.train(_sample(vectors, cells * _POINTS_PER_CELL))
+        short = faiss.index_factory(len(directions), f"IVF{cells},SQfp16", faiss.METRIC_INNER_PRODUCT)
+        short.cp.seed, short.cp.niter = 0, _K_MEANS_ROUNDS
     else:
-        index = faiss.index_factory(dimension, f"HNSW{_LINKS},Flat", faiss.METRIC_INNER_PRODUCT)
-        index.hnsw.efConstruction = _EF_CONSTRUCTION
+        cells = 1
+        short = faiss.index_factory(len(directions), f"HNSW{_LINKS},SQfp16", faiss.METRIC_INNER_PRODUCT)
+        short.hnsw.efConstruction = _EF_CONSTRUCTION
+    short.train(_sample(vectors, cells * _POINTS_PER_CELL) @ directions.T)
+    index: Any = faiss.IndexPreTransform(turn, short)
     starts = range(0, number, _BLOCK)
     for start in tqdm(starts, desc=f"Building the {kind} index", unit="block", disable=None, leave=False):
         index.add(np.ascontiguousarray(vectors[start : start + _BLOCK], np.float32))
     built: faiss.Index = index
     return built
+
+
+def is_current(index: faiss.Index) -> bool:
+    """Whether an index was built as ``build_index`` does it now."""
+    return isinstance(index, faiss.IndexPreTransform)
+
+
+def proposed_of(fetch: int) -> int:
+    """How many rows an index proposes where so many are wanted."""
+    return _PROPOSED * fetch
 
 
 def search_index(
@@ -85,7 +109,7 @@ def search_index(
     fetch: int,
     allowed: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Ask an index for the ``fetch`` nearest of each query.
+    """Ask an index for the ``fetch`` nearest of each query by their short copies.
 
     Args:
         index: What ``build_index`` or the cache gave.
@@ -95,10 +119,10 @@ def search_index(
         allowed: (N,) which rows may be found; all when None.
 
     Returns:
-        Similarities and row numbers, both (M, fetch), best first; row number -1 where fewer were found.
+        About the similarities, and row numbers, both (M, fetch), best first; row -1 where fewer were found.
     """
     library: Any = faiss  # its type stubs lack the search parameters
-    searched: Any = index
+    searched: Any = faiss.downcast_index(index.index)  # type: ignore[attr-defined]
     selector, widen = None, 1.0
     if allowed is not None:
         bits = np.packbits(allowed, bitorder="little")
@@ -108,10 +132,23 @@ def search_index(
         probed = min(searched.nlist, math.ceil(probed_of(searched.nlist) * widen))
         parameters = library.SearchParametersIVF(nprobe=probed, sel=selector)
     else:
-        beam = math.ceil(max(_EF_SEARCH, 2 * fetch) * widen)
+        beam = math.ceil(max(_EF_SEARCH, fetch) * widen)
         parameters = library.SearchParametersHNSW(efSearch=beam, sel=selector)
-    similarities, rows = searched.search(queries, fetch, params=parameters)
+    turned = library.SearchParametersPreTransform(index_params=parameters)
+    similarities, rows = index.search(queries, fetch, params=turned)
     return similarities, rows
+
+
+def _directions(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Orthonormal directions (d, D) that keep nearly all of the squared length, the largest share first.
+
+    About the origin, not the mean: inner products have to stay as they are.
+    """
+    shares, axes = np.linalg.eigh(vectors.T @ vectors / len(vectors))
+    kept = np.cumsum(shares[::-1]) / shares.sum()
+    wanted = int(np.searchsorted(kept, _KEPT_LENGTH)) + 1
+    number = min(len(shares), math.ceil(wanted / _DIRECTIONS_AT_ONCE) * _DIRECTIONS_AT_ONCE)
+    return np.ascontiguousarray(axes[:, ::-1][:, :number].T, np.float32)
 
 
 def _sample(vectors: NDArray[np.floating[Any]], wanted: int) -> NDArray[np.float32]:

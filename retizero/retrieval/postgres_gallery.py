@@ -26,11 +26,12 @@ from retizero.retrieval.conditions import Conditions
 from retizero.retrieval.errors import GalleryError
 from retizero.retrieval.exact_search import Scores
 from retizero.retrieval.gallery import Gallery, check_fit
-from retizero.retrieval.index_kinds import check_kind, probed_of
+from retizero.retrieval.index_kinds import check_kind
 from retizero.retrieval.records import Record, Summary
 
 _DEFAULT_NAME = "gallery"
 _LARGEST_BEAM = 1_000  # of pgvector's hnsw.ef_search
+_LEAST_PROBES, _LISTS_A_PROBE = 16, 32  # of pgvector's ivfflat.probes
 _LIVE = "added <= {now} AND (removed IS NULL OR removed > {now})"
 
 
@@ -254,7 +255,7 @@ class PostgresGallery(Gallery):
                 [self._rows_in],
             ).fetchone() or (None,)
             lists = int(index[0].partition("=")[2]) if index else 1
-            probes = sql.Literal(probed_of(lists))
+            probes = sql.Literal(max(_LEAST_PROBES, lists // _LISTS_A_PROBE))
             connection.execute(sql.SQL("SET LOCAL ivfflat.probes = {}").format(probes))
             connection.execute("SET LOCAL ivfflat.iterative_scan = relaxed_order")
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retizero.retrieval import gpu, index_kinds
-from retizero.retrieval.exact_search import Scores, best_of, exact_search
+from retizero.retrieval.exact_search import Scores, best_of, exact_among, exact_search
 from retizero.retrieval.index_cache import cached_index, index_file
-from retizero.retrieval.index_kinds import is_indexed, search_index
+from retizero.retrieval.index_kinds import is_indexed, proposed_of, search_index
 from retizero.retrieval.record_store import Segment
 from retizero.retrieval.vector_files import open_vectors
 
@@ -49,12 +49,17 @@ class VectorSegment:
         indexed = is_indexed(self._kind, len(self.vectors)) and not exactly
         if indexed and allowed is not None and allowed.mean() < _SELECTIVE:
             indexed = False
-        on_gpu = self._gpu_copy() if allowed is None and not exactly and fetch <= gpu.MOST_RESULTS else None
+        proposed = min(proposed_of(fetch), len(self.vectors)) if indexed else fetch
+        on_gpu = (
+            self._gpu_copy() if allowed is None and not exactly and proposed <= gpu.MOST_RESULTS else None
+        )
         if on_gpu is not None:
-            scores, rows = on_gpu.search(queries, fetch)
+            scores, rows = on_gpu.search(queries, proposed)
         elif indexed:
-            scores, rows = search_index(self._opened(), self._kind, queries, fetch, allowed)
-        else:
+            scores, rows = search_index(self._opened(), self._kind, queries, proposed, allowed)
+        if indexed:
+            scores, rows = exact_among(self.vectors, queries, rows, fetch)
+        elif on_gpu is None:
             scores, rows = exact_search(self.vectors, queries, fetch, allowed)
         return scores, np.where(rows >= 0, rows + self.first, -1)
 
