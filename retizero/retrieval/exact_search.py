@@ -86,13 +86,16 @@ def _one(
     fetch: int,
     allowed: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    matrix = torch.from_numpy(vectors)
-    scores = torch.mv(matrix, torch.from_numpy(query).to(matrix.dtype))
+    half = vectors.dtype == np.float16
+    if half:  # numpy would convert all of it first
+        scores = torch.mv(torch.from_numpy(vectors), torch.from_numpy(query).half())
+    else:
+        scores = torch.from_numpy(vectors @ query)
     if allowed is not None:
         scores = scores.masked_fill(torch.from_numpy(~allowed), -torch.inf)
     best = torch.topk(scores, min(fetch, len(scores)))
     rows = best.indices
-    if matrix.dtype == torch.float16:
+    if half:
         # The least of the best, and whoever might have been rounded below it, are compared again exactly.
         limit = best.values[-1] - _HALF_MARGIN
         rows = torch.nonzero(scores >= limit).ravel()
@@ -129,6 +132,8 @@ def _several(
 
 
 def _padded(scores: NDArray[np.float32], rows: NDArray[np.int64], fetch: int) -> Scores:
+    if scores.shape[1] == fetch:
+        return scores.astype(np.float32, copy=False), rows.astype(np.int64, copy=False)
     missing = ((0, 0), (0, fetch - scores.shape[1]))
     return (
         np.pad(scores.astype(np.float32, copy=False), missing, constant_values=-np.inf),

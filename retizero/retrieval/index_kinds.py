@@ -25,9 +25,9 @@ _POINTS_PER_CELL = 39  # FAISS warns about k-means with fewer
 _CELLS_PER_ROOT = 4  # cells = 4 sqrt(N), as the FAISS wiki advises
 _K_MEANS_ROUNDS = 5
 _PROBED_SHARE, _LEAST_PROBED = 1 / 8, 16
-_LINKS, _EF_CONSTRUCTION, _EF_SEARCH = 16, 64, 64
-_KEPT_LENGTH, _DIRECTIONS_AT_ONCE = 0.98, 32  # share of the squared length that the short copies keep
-_PROPOSED = 5  # times as many rows as are wanted
+_LINKS, _EF_CONSTRUCTION, _EF_SEARCH = 20, 100, 100
+_KEPT_LENGTH, _DIRECTIONS_AT_ONCE = 0.975, 32  # share of the squared length that the short copies keep
+_PROPOSED = {"ivf": 8, "hnsw": 5}  # times as many rows as are wanted
 _LOOKED_AT = 65_536  # vectors that directions are found from
 _BLOCK = 16_384
 
@@ -92,14 +92,21 @@ def build_index(vectors: NDArray[np.floating[Any]], kind: str) -> faiss.Index:
     return built
 
 
+def ready(index: faiss.Index, kind: str) -> faiss.Index:
+    """Set what an opened index does not remember: one query's inverted lists are shared among the cores."""
+    if kind == "ivf":
+        faiss.downcast_index(index.index).parallel_mode = 1  # type: ignore[attr-defined]
+    return index
+
+
 def is_current(index: faiss.Index) -> bool:
     """Whether an index was built as ``build_index`` does it now."""
     return isinstance(index, faiss.IndexPreTransform)
 
 
-def proposed_of(fetch: int) -> int:
+def proposed_of(kind: str, fetch: int) -> int:
     """How many rows an index proposes where so many are wanted."""
-    return _PROPOSED * fetch
+    return _PROPOSED[kind] * fetch
 
 
 def search_index(

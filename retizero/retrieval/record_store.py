@@ -327,5 +327,6 @@ def _parse_facts(connection: sqlite3.Connection, folder: Path) -> Facts:
 
 
 def _record(row: Sequence[Any]) -> Record:
-    values = dict(zip(COLUMNS, row, strict=True))
-    return Record(**{**values, "synthetic": bool(values["synthetic"])})
+    """A record from its ``COLUMNS``; SQLite has no truth values."""
+    id, image, label, group, source, synthetic, path, site = row
+    return Record(id, image, label, group, source, bool(synthetic), path, site)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from retizero.retrieval import gpu, index_kinds
 from retizero.retrieval.exact_search import Scores, best_of, exact_among, exact_search
 from retizero.retrieval.index_cache import cached_index, index_file
-from retizero.retrieval.index_kinds import is_indexed, proposed_of, search_index
+from retizero.retrieval.index_kinds import is_indexed, proposed_of, ready, search_index
 from retizero.retrieval.record_store import Segment
 from retizero.retrieval.vector_files import open_vectors
 
@@ -49,7 +49,7 @@ class VectorSegment:
         indexed = is_indexed(self._kind, len(self.vectors)) and not exactly
         if indexed and allowed is not None and allowed.mean() < _SELECTIVE:
             indexed = False
-        proposed = min(proposed_of(fetch), len(self.vectors)) if indexed else fetch
+        proposed = min(proposed_of(self._kind, fetch), len(self.vectors)) if indexed else fetch
         on_gpu = (
             self._gpu_copy() if allowed is None and not exactly and proposed <= gpu.MOST_RESULTS else None
         )
@@ -66,7 +66,8 @@ class VectorSegment:
     def _opened(self) -> faiss.Index:
         with self._lock:
             if self._index is None:
-                self._index = cached_index(self._folder, self._name, self._kind, self.vectors)
+                found = cached_index(self._folder, self._name, self._kind, self.vectors)
+                self._index = ready(found, self._kind)
             return self._index
 
     def _gpu_copy(self) -> faiss.Index | None:
@@ -95,5 +96,7 @@ def search_segments(
     if not found:
         empty = np.empty((len(queries), 0))
         return best_of(empty.astype(np.float32), empty.astype(np.int64), fetch)
+    if len(found) == 1 and found[0][0].shape[1] == fetch:
+        return found[0]
     scores, numbers = zip(*found, strict=True)
     return best_of(np.hstack(scores), np.hstack(numbers), fetch)
