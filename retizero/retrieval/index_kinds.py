@@ -25,7 +25,7 @@ _POINTS_PER_CELL = 39  # FAISS warns about k-means with fewer
 _CELLS_PER_ROOT = 4  # cells = 4 sqrt(N), as the FAISS wiki advises
 _K_MEANS_ROUNDS = 5
 _PROBED_SHARE, _LEAST_PROBED = 1 / 8, 16
-_LINKS, _EF_CONSTRUCTION, _EF_SEARCH = 20, 100, 100
+_LINKS, _EF_CONSTRUCTION, _EF_SEARCH = 18, 100, 100
 _KEPT_LENGTH, _DIRECTIONS_AT_ONCE = 0.975, 32  # share of the squared length that the short copies keep
 _PROPOSED = {"ivf": 8, "hnsw": 5}  # times as many rows as are wanted
 _LOOKED_AT = 65_536  # vectors that directions are found from

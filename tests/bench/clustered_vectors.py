@@ -63,6 +63,8 @@ def photographs(
         block = owners[start : start + _BLOCK]
         drawn = rng.standard_normal((len(block), len(people.spread)), dtype=np.float32) * people.spread
         drawn = people.patients[block] + np.float32(np.sqrt(BETWEEN_PHOTOGRAPHS)) * drawn
-        drawn = np.float32(np.sqrt(1 - CONE)) * (drawn @ people.turn) + np.float32(np.sqrt(CONE)) * people.axis
+        drawn = (
+            np.float32(np.sqrt(1 - CONE)) * (drawn @ people.turn) + np.float32(np.sqrt(CONE)) * people.axis
+        )
         vectors[start : start + len(block)] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
     return vectors

@@ -21,6 +21,24 @@ def vectors():
     return found.astype(np.float32), disease
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_map_for_equal_questions():
+    """UMAP, which takes a minute, runs once for the same vectors and settings; others make it run again."""
+    umap, maps = pytest.importorskip("umap"), {}
+    really = umap.UMAP.fit_transform
+
+    def fit_transform(self, X):
+        settings = {name: value for name, value in self.get_params().items() if name != "n_jobs"}
+        key = (repr(sorted(settings.items())), X.tobytes())
+        if key not in maps:
+            maps[key] = really(self, X)
+        return maps[key].copy()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(umap.UMAP, "fit_transform", fit_transform)
+        yield
+
+
 @pytest.fixture(scope="module")
 def reference_clusters(vectors):
     umap, hdbscan = pytest.importorskip("umap"), pytest.importorskip("hdbscan")
