@@ -6,9 +6,11 @@ mean vector 0.43); the first 32 principal directions hold 98 % of the variance; 
 diseases, and two photographs of one patient differ by 0.34 of it. Here: 400 diseases with Zipf's frequencies,
 two photographs a patient on average, principal directions falling off as i ** -1.5, which is slower than
 measured and so harder for an index; they are turned at random, for no coordinate of retizero-mini holds more
-than 1.5 % of the variance. One thing is easier here: one coordinate of retizero-mini holds 30 % of the squared
-length, the same for all photographs. Half precision rounds it by up to 0.00024, and neighbours that are closer
-to each other than that may change places in an fp16 gallery of that model.
+than 1.5 % of the variance.
+
+One thing is easier here: one coordinate of retizero-mini, the same for all photographs, holds 30 % of the
+squared length. Half precision rounds it by up to 0.00024, and neighbours that are closer to each other than
+that may change places in an fp16 gallery of that model.
 """
 
 from dataclasses import dataclass
