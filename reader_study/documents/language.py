@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Literal
 
 import yaml
@@ -25,22 +26,32 @@ def say_in(code: Code) -> Say:
     >>> say_in("en")("aided")
     'aided'
     """
-    return _chinese if code == "zh" else str
+    return _chinese() if code == "zh" else str
+
+
+class Chinese:
+    """Chinese for English labels and sentences; ``Chinese(file)("aided")``. What a table lacks stays English.
+
+    Args:
+        file: YAML with ``words``, label to label, and ``sentences``, patterns with ``{0}``, ``{1}`` for their
+            parts, which are put into Chinese themselves.
+    """
+
+    def __init__(self, file: Traversable) -> None:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        self._words = {str(key): str(value) for key, value in found["words"].items()}
+        self._patterns = [(re.compile(each["en"]), str(each["zh"])) for each in found["sentences"]]
+
+    def __call__(self, text: str) -> str:
+        """Return the Chinese of a text."""
+        if text in self._words:
+            return self._words[text]
+        for pattern, chinese in self._patterns:
+            if match := pattern.fullmatch(text):
+                return chinese.format(*(self(part or "") for part in match.groups()))
+        return text
 
 
 @cache
-def _table() -> tuple[dict[str, str], tuple[tuple[re.Pattern[str], str], ...]]:
-    text = resources.files("reader_study.documents").joinpath("chinese.yaml").read_text(encoding="utf-8")
-    found = yaml.safe_load(text)
-    patterns = tuple((re.compile(each["en"]), str(each["zh"])) for each in found["sentences"])
-    return {str(key): str(value) for key, value in found["words"].items()}, patterns
-
-
-def _chinese(text: str) -> str:
-    words, patterns = _table()
-    if text in words:
-        return words[text]
-    for pattern, chinese in patterns:
-        if match := pattern.fullmatch(text):
-            return chinese.format(*(_chinese(part or "") for part in match.groups()))
-    return text
+def _chinese() -> Chinese:
+    return Chinese(resources.files("reader_study.documents").joinpath("chinese.yaml"))

@@ -46,6 +46,9 @@ def forest(report: Document, metric: str, say: Say) -> Figure:
         traces.append(points([model], [say("model")], say("model"), "x", "model"))
         line = {"type": "line", "x0": model["accuracy"], "x1": model["accuracy"], "y0": 0, "y1": 1}
         found["shapes"] = [line | {"yref": "paper", "line": {"color": INK, "dash": "dash", "width": 1.5}}]
+    for trace in traces:  # rows that one trace has to itself stay in their middle
+        if trace["name"] != say("aided"):
+            trace["offsetgroup"] = "rows"
     return {"data": [trace for trace in traces if trace["x"]], "layout": found}
 
 

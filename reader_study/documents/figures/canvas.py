@@ -41,6 +41,7 @@ def layout(title: str, height: int, **more: object) -> dict[str, Any]:
         "xaxis": {"automargin": True, "gridcolor": "#e4e9ef"},
         "yaxis": {"automargin": True, "gridcolor": "#e4e9ef"},
         "scattermode": "group",
+        "scattergap": 0.5,
         "barmode": "group",
     } | more
 
@@ -73,10 +74,9 @@ def points(
         "type": "scatter",
         "mode": "markers",
         "name": title,
-        # Traces with the same names stand side by side across the names, never along the values; in rows
-        # only the aided arm gives way.
+        # Traces with the same names stand side by side across the names, never along the values.
         "orientation": "h" if along == "x" else "v",
-        "offsetgroup": title if along == "y" or kind == "aided" else "rows",
+        "offsetgroup": title,
         along: numbers,
         other: [name for name, _ in kept],
         f"error_{along}": {
@@ -102,13 +102,13 @@ def wrapped(text: str, width: int = 26) -> str:
     return "<br>".join(lines)
 
 
-def disease(id: str, say: Say) -> str:
+def disease(id: str, say: Say, width: int = 26) -> str:
     """What a diagnosis is called in the language; free text as it was written."""
     catalogue = load_catalogue()
     if id not in catalogue:
-        return wrapped(id.replace("<", "‹"))
+        return wrapped(id.replace("<", "‹"), width)
     entry = catalogue[id]
-    return wrapped(entry.name_zh if say("reader") != "reader" and entry.name_zh else entry.name)
+    return wrapped(entry.name_zh if say("reader") != "reader" and entry.name_zh else entry.name, width)
 
 
 def table_of(figure: Figure, say: Say = english) -> Table:

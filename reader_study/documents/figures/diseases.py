@@ -58,16 +58,20 @@ def confusion(report: Document, metric: str, say: Say) -> Figure:
     values = [[shares.get((truth, answer)) for answer in answers] for truth in truths]
     title = f"{say('What each disease is taken for at rank 1 (* look-alike)')}, {say(arm)}"
     figure = _heat(
-        title, [disease(name, say) for name in answers], [disease(name, say) for name in truths], values, ""
+        title,
+        [disease(name, say, 99) for name in answers],
+        [disease(name, say) for name in truths],
+        values,
+        "",
     )
     if figure["data"]:
         figure["data"][0]["text"] = [
             ["*" if (truth, answer) in marked else "" for answer in answers] for truth in truths
         ]
         figure["data"][0]["texttemplate"] = "%{text}"
-        figure["layout"]["xaxis"] = axis(say("answer"), tickangle=-60)
+        figure["layout"]["xaxis"] = axis(say("answer"), tickangle=-60, tickfont={"size": 11})
         figure["layout"]["yaxis"] = axis(say("reference standard"), autorange="reversed")
-        figure["layout"]["height"] += 160
+        figure["layout"]["height"] += 240
     return figure
 
 

@@ -107,20 +107,22 @@ def notes(report: Report, words: Language) -> str:
 
 def accuracy_rows(report: Report, words: Language) -> list[tuple[str, str, str, str, str]]:
     """Return (who, metric, correct, accuracy, interval) for readers, means, model and difference."""
-    rows = []
+    say, rows = say_in(words.code), []
     for reader in report.readers:
         name = (
             words("manage.simulated_reader", name=reader.reader_id) if reader.simulated else reader.reader_id
         )
-        rows.append(_row(f"{name}, {reader.arm}", reader.metric, reader.accuracy, words))
+        rows.append(_row(f"{name}, {say(reader.arm)}", reader.metric, reader.accuracy, words))
     for group in report.groups:
         key = "manage.mean_readers" if group.group == "readers" else "manage.mean_simulated"
-        rows.append(_row(f"{words(key, n=group.readers)}, {group.arm}", group.metric, group.accuracy, words))
+        rows.append(
+            _row(f"{words(key, n=group.readers)}, {say(group.arm)}", group.metric, group.accuracy, words)
+        )
     rows += [
         _row(words("manage.model"), metric, estimate, words) for metric, estimate in report.model.items()
     ]
     for d in report.model_vs_readers:
-        name = words("manage.difference", group=f"{d.group}, {d.arm}")
+        name = words("manage.difference", group=f"{say(d.group)}, {say(d.arm)}")
         rows.append(_row(name, d.metric, d.difference, words, signed=True))
     return rows
 

@@ -12,6 +12,7 @@ from reader_study.errors import InvitationRefused, StudyError
 from webapp import forms
 from webapp.areas import home_of
 from webapp.language import Language
+from webapp.refusals import refusal
 from webapp.sessions import language_of, signed_in_user
 from webapp.shell import standalone_page
 from webapp.tables import statement
@@ -37,7 +38,7 @@ def routes(database: Database) -> APIRouter:
         try:
             invitations.accept(database, token, username, password, name=name.strip(), email=email.strip())
         except StudyError as error:
-            return _invitation(database, words, token, str(error), 422)
+            return _invitation(database, words, token, refusal(error, words), 422)
         return RedirectResponse("/login", 303)
 
     @router.get("/account")
@@ -57,7 +58,7 @@ def routes(database: Database) -> APIRouter:
                 return _account(words, words("join.differ"), 422)
             accounts.change_password(database, user.id, old, password)
         except StudyError as error:
-            return _account(words, str(error), 422)
+            return _account(words, refusal(error, words), 422)
         return RedirectResponse(home_of(user), 303)
 
     return router
@@ -70,7 +71,7 @@ def _invitation(
     try:
         facts = invitations.look_up(database, token)
     except InvitationRefused as error:
-        return _answer(words, words("join.title"), "/login", statement(str(error), "problem"), 404)
+        return _answer(words, words("join.title"), "/login", statement(refusal(error, words), "problem"), 404)
     about = facts.study_title or words("join.any_study")
     site = words("join.site", site=facts.site) if facts.site else ""
     passwords = _passwords(words)

@@ -23,6 +23,7 @@ from webapp.pages.reading.state import (
     shown_name,
     studies_page,
 )
+from webapp.refusals import refusal
 from webapp.sessions import language_of, signed_in_user
 
 SUGGESTIONS = 8
@@ -103,24 +104,26 @@ def routes(database: Database) -> APIRouter:
         return JSONResponse([{"id": d.id, "label": _shown(d, words), "exact": d.id == exact} for d in found])
 
     @router.post("/event/{token}/{kind}")
-    def event(token: str, kind: str, user: Reader) -> JSONResponse:
-        return _told(lambda: conduct.note_event(database, user.id, token, kind), 409)
+    def event(token: str, kind: str, request: Request, user: Reader) -> JSONResponse:
+        return _told(lambda: conduct.note_event(database, user.id, token, kind), 409, language_of(request))
 
     @router.get("/aid/{token}")
     def shown_aid(token: str, request: Request, user: Reader) -> JSONResponse:
-        return _told(lambda: _aid(database, user, token, language_of(request)), 404)
+        words = language_of(request)
+        return _told(lambda: _aid(database, user, token, words), 404, words)
 
     @router.get("/aid/{token}/map/{rank}")
-    def evidence_map(token: str, rank: int, user: Reader) -> Response:
-        return _png(lambda: aid.map_for(database, user.id, token, rank))
+    def evidence_map(token: str, rank: int, request: Request, user: Reader) -> Response:
+        return _png(lambda: aid.map_for(database, user.id, token, rank), language_of(request))
 
     @router.get("/aid/{token}/reference/{rank}")
-    def reference(token: str, rank: int, user: Reader) -> Response:
-        return _png(lambda: aid.reference_image_for(database, user.id, token, rank))
+    def reference(token: str, rank: int, request: Request, user: Reader) -> Response:
+        return _png(lambda: aid.reference_image_for(database, user.id, token, rank), language_of(request))
 
     @router.get("/answers")
     def answers(study: str, request: Request, user: Reader) -> JSONResponse:
-        return _told(lambda: _own_readings(database, user, study, language_of(request)), 404)
+        words = language_of(request)
+        return _told(lambda: _own_readings(database, user, study, words), 404, words)
 
     @router.get("/mine.json")
     def mine(user: Reader) -> JSONResponse:
@@ -165,34 +168,32 @@ async def _answer(
     request: Request, form: type[Form], do: Callable[[Form, Language], dict[str, Any]]
 ) -> JSONResponse:
     """Read a small JSON body, do what it asks for in a thread, and answer with the desk's next page."""
-    body = bytearray()
+    words, body = language_of(request), bytearray()
     async for part in request.stream():
         body += part
         if len(body) > MAX_BODY:
-            return JSONResponse({"problem": "The answer is too long."}, 413)
+            return JSONResponse({"problem": refusal("The answer is too long.", words)}, 413)
     try:
         sent = form.model_validate_json(bytes(body))
     except ValidationError:
-        return JSONResponse(
-            {"problem": "The answer could not be understood; reload the page and try again."}, 422
-        )
-    words = language_of(request)
-    return await run_in_threadpool(_told, lambda: do(sent, words), 422)
+        sentence = "The answer could not be understood; reload the page and try again."
+        return JSONResponse({"problem": refusal(sentence, words)}, 422)
+    return await run_in_threadpool(_told, lambda: do(sent, words), 422, words)
 
 
-def _told(do: Callable[[], object], status: int) -> JSONResponse:
+def _told(do: Callable[[], object], status: int, words: Language) -> JSONResponse:
     """The JSON of what was done, or the sentence that says why not."""
     try:
         return JSONResponse(do() or {})
     except StudyError as error:
-        return JSONResponse({"problem": str(error)}, status)
+        return JSONResponse({"problem": refusal(error, words)}, status)
 
 
-def _png(picture: Callable[[], bytes]) -> Response:
+def _png(picture: Callable[[], bytes], words: Language) -> Response:
     try:
         return Response(picture(), media_type="image/png")
     except StudyError as error:
-        return JSONResponse({"problem": str(error)}, 404)
+        return JSONResponse({"problem": refusal(error, words)}, 404)
 
 
 def _submit(database: Database, user: User, sent: SubmittedAnswer, words: Language) -> dict[str, Any]:
