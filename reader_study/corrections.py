@@ -25,11 +25,15 @@ LONGEST_REASON = 500
 
 @dataclass(frozen=True)
 class OwnReading:
-    """A reader's own current answer to one place of their order, without a word about the case."""
+    """A reader's own current answer to one place of their order, without a word about the case.
+
+    In a sequential study each case has two ``steps``, unaided and aided.
+    """
 
     period: int
     number: int
     step: int
+    steps: int
     practice: bool
     revision: int
     answer: OwnAnswer
@@ -64,6 +68,7 @@ def own_readings(database: Database, reader_id: str, study_name: str) -> tuple[O
                     period=1 if sequential else place.period,
                     number=place.position,
                     step=place.period if sequential else 1,
+                    steps=2 if sequential else 1,
                     practice=practice,
                     revision=reading.revision,
                     answer=own_answer(reading),

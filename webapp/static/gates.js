@@ -60,7 +60,7 @@ function showAnswers(value) {
   const list = field("ol", { class: "rz-answers" });
   for (const own of value.answers)
     list.append(field("li", {},
-      field("strong", { text: say(words.answer_at, { number: own.number, period: own.period }) }),
+      field("strong", { text: own.place }),
       field("span", { text: own.answer.ranks.map((r, i) => `${i + 1}. ${r.label}`).join("  ") }),
       field("small", { class: "rz-quiet", text: `${own.submitted_at} UTC · ${words.confidence} ${own.answer.confidence}` }),
       own.correctable ? field("button", { type: "button", text: words.correct,

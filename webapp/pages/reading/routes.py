@@ -20,6 +20,7 @@ from webapp.pages.reading.state import (
     desk_state,
     feedback_page,
     own_answer,
+    own_place,
     shown_name,
     studies_page,
 )
@@ -241,6 +242,7 @@ def _own_readings(database: Database, user: User, study: str, words: Language) -
     rows = [
         {
             **asdict(own),
+            "place": own_place(own, words),
             "answer": own_answer(own.answer, words),
             "submitted_at": f"{own.submitted_at:%Y-%m-%d %H:%M}",
         }

@@ -5,6 +5,7 @@ from typing import Any
 from reader_study import conduct, consent, profile
 from reader_study.accounts import User
 from reader_study.conduct import Feedback, NextReading, OwnAnswer, StudyProgress
+from reader_study.corrections import OwnReading
 from reader_study.database import Database
 from retizero.knowledge import UnknownDisease, load_catalogue
 from webapp.language import Language
@@ -163,6 +164,17 @@ def _part(reading: NextReading, words: Language) -> str:
         parts.append(words("read.aided"))
     if reading.correcting:
         parts.append(words("read.correcting"))
+    return " · ".join(parts)
+
+
+def own_place(own: OwnReading, words: Language) -> str:
+    """Where an answer of one's own stands, in words."""
+    parts = [words("read.answer_at", number=own.number, period=own.period)]
+    if own.steps > 1:
+        parts = [words("read.answer_case", number=own.number)]
+        parts.append(words("read.step_aided" if own.step > 1 else "read.step_unaided"))
+    if own.practice:
+        parts.append(words("read.practice"))
     return " · ".join(parts)
 
 
