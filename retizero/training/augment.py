@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+_DARKEST = 0.03 * 255  # below it in every channel lies what the camera did not see
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """How far a view may differ from the photograph.
@@ -46,16 +49,20 @@ class Augmentation:
         matrix = np.column_stack([turn, shift])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         view = cv2.warpAffine(_shrunk(square, zoom), _scaled(matrix, zoom), (size, size), flags=flags)
-        light = view.astype(np.float32) / 255
-        background = light.max(axis=2, keepdims=True) < 0.03
-        light = light ** math.exp(rng.uniform(-self.gamma, self.gamma))
-        light = light * (1 + rng.uniform(-self.gain, self.gain, 3).astype(np.float32))
-        mean = light.mean()
+        red, green, blue = channels = cv2.split(view)
+        background = np.maximum(np.maximum(red, green), blue) < _DARKEST
+        # Brightness, colour and contrast change each of the 256 values alike: worked out once for all pixels.
+        levels = (np.arange(256) / 255) ** math.exp(rng.uniform(-self.gamma, self.gamma))
+        light = levels[:, None] * (1 + rng.uniform(-self.gain, self.gain, 3))
+        counts = np.stack([np.bincount(each.ravel(), minlength=256) for each in channels], axis=1)
+        mean = (counts * light).sum() / view.size
         light = (light - mean) * (1 + rng.uniform(-self.contrast, self.contrast)) + mean
         if self.frame and rng.random() < self.frame:
-            background |= _outside_frame(size, rng.uniform(0.86, 1.0), rng.uniform(0.66, 1.0))[..., None]
-        light = np.where(background, 0.0, light.clip(0, 1))
-        return (light * 255 + 0.5).astype(np.uint8)
+            background |= _outside_frame(size, rng.uniform(0.86, 1.0), rng.uniform(0.66, 1.0))
+        table = (light.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+        changed = np.asarray(cv2.LUT(view, table[:, None, :]), np.uint8)
+        changed[background] = 0
+        return changed
 
 
 def _outside_frame(size: int, diameter: float, height: float) -> NDArray[np.bool_]:
