@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-
 _DARKEST = 0.03 * 255  # below it in every channel lies what the camera did not see
 
 

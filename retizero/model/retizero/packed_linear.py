@@ -71,8 +71,10 @@ def pack_linears(network: nn.Module, rows: int) -> bool:
     ]
     if not layers or not _works(layers[0][2], rows):
         return False
-    for parent, name, layer in layers:
+    while layers:  # nothing here may hold on to a layer: its weights go when the packed ones are there
+        parent, name, layer = layers.pop()
         setattr(parent, name, PackedLinear(layer, rows).eval())
+        del layer
     return True
 
 
