@@ -34,6 +34,7 @@ def main() -> int:
         server, host=settings.host, port=settings.port, log_level="warning", server_header=False,
         forwarded_allow_ips="127.0.0.1",
         timeout_graceful_shutdown=3,
+        timeout_keep_alive=75,  # longer than a reader looks at most cases: no new connection for each answer
     )  # fmt: skip
     return 0
 

@@ -38,7 +38,6 @@ from reader_study.standing import (
     current_place,
     current_reading,
     missing_before_reading,
-    places_in_period,
     progress,
 )
 from reader_study.vocabulary import labels_of
@@ -75,7 +74,6 @@ class Submission:
     reading_id: int
     study: str
     number: int
-    total: int
     replayed: bool
     submitted_at: datetime
     revision: int = 1
@@ -129,21 +127,22 @@ def image_for(database: Database, reader_id: str, token: str) -> Path:
         ConductError: the token is not good (any more), or the file is not the one that was imported.
         NotAllowed: the account is not an active reader.
     """
-    with database.session() as session:
+    with database.transaction() as session:
         require_reader(session, reader_id)
         grant = before_reader(database, session, reader_id, token)
         refuse_after_time(database, session, grant)
-        path, sha256 = Path(grant.case.image_path), grant.case.image_sha256
+        path = Path(grant.case.image_path)
+        try:
+            unchanged = image_sha256(path) == grant.case.image_sha256
+        except OSError:
+            unchanged = False
+        if not unchanged:
+            raise ConductError(
+                "The photograph of this case is missing or was changed; tell the study's manager."
+            )
         query = select(TimingEventRecord.id).where(TimingEventRecord.token_hash == grant.token_hash)
-        seen = session.scalar(query.where(TimingEventRecord.kind == "shown").limit(1)) is not None
-    try:
-        unchanged = image_sha256(path) == sha256
-    except OSError:
-        unchanged = False
-    if not unchanged:
-        raise ConductError("The photograph of this case is missing or was changed; tell the study's manager.")
-    if not seen:
-        note_event(database, reader_id, token, "shown")
+        if session.scalar(query.where(TimingEventRecord.kind == "shown").limit(1)) is None:
+            session.add(_event(grant, "shown", database.clock()))
     return path
 
 
@@ -161,14 +160,11 @@ def note_event(database: Database, reader_id: str, token: str, kind: str) -> Non
         grant = before_reader(database, session, reader_id, token)
         query = select(func.count()).where(TimingEventRecord.token_hash == grant.token_hash)
         if (session.scalar(query) or 0) < EVENTS_PER_TOKEN:
-            session.add(
-                TimingEventRecord(
-                    assignment_id=grant.assignment.id,
-                    token_hash=grant.token_hash,
-                    kind=kind,
-                    at=database.clock(),
-                )
-            )
+            session.add(_event(grant, kind, database.clock()))
+
+
+def _event(grant: tokens.Grant, kind: str, at: datetime) -> TimingEventRecord:
+    return TimingEventRecord(assignment_id=grant.assignment.id, token_hash=grant.token_hash, kind=kind, at=at)
 
 
 def submit(database: Database, reader_id: str, token: str, answer: Answer, reason: str = "") -> Submission:
@@ -272,9 +268,7 @@ def _store(
         for rank, entry in enumerate(checked.entries, 1)
     ]
     session.add(reading)
-    session.add(
-        TimingEventRecord(assignment_id=assignment.id, token_hash=grant.token_hash, kind="submitted", at=now)
-    )
+    session.add(_event(grant, "submitted", now))
     session.flush()
     return reading
 
@@ -286,7 +280,6 @@ def _submission(
         reading_id=reading.id,
         study=grant.study.name,
         number=grant.assignment.position,
-        total=places_in_period(session, grant.assignment),
         replayed=replayed,
         submitted_at=reading.submitted_at,
         revision=reading.revision,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -219,8 +220,10 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _lock_postgresql(connection: Connection) -> None:
-    """Let one writer in at a time; readers are not held up."""
-    if connection.get_execution_options().get("one_writer", False):
+    """Let one writer in at a time; readers are not held up, and see one state until they end."""
+    one_writer = connection.get_execution_options().get("one_writer", False)
+    driver: psycopg.Connection[object] = connection.connection.driver_connection  # type: ignore[assignment]
+    driver.read_only = not one_writer  # both go with the BEGIN that the driver sends, at no cost of their own
+    driver.isolation_level = None if one_writer else psycopg.IsolationLevel.REPEATABLE_READ
+    if one_writer:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
-    else:
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -42,7 +42,8 @@ class NextReading:
         aided: whether the model's answer is shown, see ``aid``.
         step: in a sequential study 1 (unaided) or 2 (aided, the first answer locked) of ``steps``.
         findings: whether finding tags are asked for.
-        time_limit_seconds: how long the photograph may be looked at; ``seconds_spent`` of it are gone.
+        time_limit_seconds: how long the photograph may be looked at, ``None`` for as long as one likes;
+            ``seconds_spent`` of it are gone.
         previous: the locked first answer in step 2, or the answer that is being corrected.
         correcting: whether an earlier answer is being corrected.
     """
@@ -82,7 +83,14 @@ def present(
 ) -> NextReading:
     """Issue a token for a place and describe it."""
     config = config_of(study)
-    arm = session.get_one(ArmRecord, assignment.arm_id)
+    query = (
+        select(ArmRecord, CaseRecord.practice)
+        .join(AssignmentRecord, AssignmentRecord.arm_id == ArmRecord.id)
+        .join(CaseRecord, CaseRecord.id == AssignmentRecord.case_id)
+        .where(AssignmentRecord.id == assignment.id)
+    )
+    arm, practice = session.execute(query).one()
+    limit = None if correcting else config["time_limit_seconds"]
     sequential = study.design == "sequential"
     token = tokens.issue(session, assignment, now, "correction" if correcting else "reading")
     return NextReading(
@@ -94,7 +102,7 @@ def present(
         period=1 if sequential else assignment.period,
         periods=1 if sequential else config["periods"],
         arm=arm.name,
-        practice=session.get_one(CaseRecord, assignment.case_id).practice,
+        practice=practice,
         k=study.k,
         confidence_levels=study.confidence_levels,
         free_text=config["free_text"],
@@ -105,8 +113,8 @@ def present(
         step=assignment.period if sequential else 1,
         steps=config["periods"] if sequential else 1,
         findings=config["findings"],
-        time_limit_seconds=None if correcting else config["time_limit_seconds"],
-        seconds_spent=seconds_spent(session, assignment, now),
+        time_limit_seconds=limit,
+        seconds_spent=seconds_spent(session, assignment, now) if limit else 0.0,
         previous=_previous(session, study, assignment, correcting),
         correcting=correcting,
     )

@@ -29,7 +29,8 @@ LONGEST_WAIT = timedelta(minutes=15)
 MEMORY = timedelta(hours=24)
 """Failures older than this are forgotten (back-off as in NIST SP 800-63B, 5.2.2, with our own numbers)."""
 
-_PASSWORDS_AT_ONCE = threading.BoundedSemaphore(min(4, os.cpu_count() or 1))
+PASSWORDS_AT_ONCE = min(4, os.cpu_count() or 1)
+_TURN = threading.BoundedSemaphore(PASSWORDS_AT_ONCE)
 """A try counts as failed until its password was looked at: when a whole class behind one address signs in at
 the same moment, the others wait here, uncounted. It also bounds the memory that Argon2 takes."""
 
@@ -54,7 +55,7 @@ def sign_in(database: Database, username: str, password: str, address: str) -> S
         BadCredentials: user or password is wrong, or the account is disabled.
     """
     name, address = normal_name(username)[:64], address[:64]
-    with _PASSWORDS_AT_ONCE:
+    with _TURN:
         return _sign_in(database, name, password, address)
 
 

@@ -4,6 +4,7 @@ from html import escape
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
@@ -83,14 +84,19 @@ def routes(database: Database, settings: Settings) -> APIRouter:
     def login_page(request: Request, next: str = "") -> HTMLResponse:
         return HTMLResponse(_login_page(language_of(request), _local_path(next)))
 
+    # A password takes long to check on purpose: those who wait for it have threads of their own.
+    threads = CapacityLimiter(signing.PASSWORDS_AT_ONCE)
+
     @router.post("/login")
-    def login(
+    async def login(
         request: Request, username: str = Form(""), password: str = Form(""), next: str = Form("")
     ) -> Response:
         words = language_of(request)
         address = request.client.host if request.client else ""
         try:
-            signed_in = signing.sign_in(database, username, password, address)
+            signed_in = await to_thread.run_sync(
+                signing.sign_in, database, username, password, address, limiter=threads
+            )
         except LockedOut as error:
             minutes = max(1, round(error.retry_after_seconds / 60))
             sentence = words("login.locked", minutes=minutes)
