@@ -11,7 +11,7 @@ def correct(rows: Iterable[dict[str, Any]], *, false_discovery: bool = False) ->
     """Write ``p_holm`` beside every ``p`` of a family, and ``p_bh`` where asked for; rows without p stay.
 
     Holm's step-down is written out (Scandinavian Journal of Statistics 1979): statsmodels' own collects
-    garbage at every call, which takes a server with a model in memory half a second.
+    garbage at every call, which holds up a server that has a model in memory.
     """
     tested = [row for row in rows if row["p"] is not None]
     if not tested:
