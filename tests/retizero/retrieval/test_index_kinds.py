@@ -22,6 +22,7 @@ def vectors():
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
+@pytest.mark.usefixtures("small_indices")
 @pytest.mark.parametrize("kind", ["ivf", "hnsw"])
 def test_short_copies_propose_and_similarities_are_those_of_the_vectors(tmp_path, vectors, kind):
     index = build_index(vectors, kind)
