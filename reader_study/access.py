@@ -23,6 +23,7 @@ def before_reader(database: Database, session: Session, reader_id: str, token: o
     Raises:
         AlreadyAnswered: another token answered the case.
         ConductError: the token is not the reader's or expired, or the study takes no answers.
+        NotAllowed: the account is not an active reader.
     """
     grant = tokens.redeem(session, reader_id, token)
     require_current(session, grant, database.clock())

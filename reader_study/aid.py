@@ -22,7 +22,6 @@ from reader_study.records import (
     PredictionRecord,
     StudyRecord,
 )
-from reader_study.roles import require_reader
 
 NO_AID = "This case is read without the model."
 NO_IMAGE = "There is no such image."
@@ -67,7 +66,6 @@ def aid_for(database: Database, reader_id: str, token: str) -> Aid:
         NotAllowed: the account is not an active reader.
     """
     with database.transaction() as session:
-        reader = require_reader(session, reader_id)
         grant = _aided(database, session, reader_id, token)
         study = grant.study
         content = _content(session, study, grant.assignment.case_id)
@@ -91,7 +89,7 @@ def aid_for(database: Database, reader_id: str, token: str) -> Aid:
                 details={
                     "digest": integrity.row_digest(shown),
                     "study": study.name,
-                    "reader": reader.code,
+                    "reader": grant.reader.code,
                     "place": [grant.assignment.period, grant.assignment.position],
                 },
             )
@@ -110,7 +108,6 @@ def aid_for(database: Database, reader_id: str, token: str) -> Aid:
 def map_for(database: Database, reader_id: str, token: str, rank: int) -> bytes:
     """The evidence map of one rank as PNG, under the same conditions as ``aid_for``."""
     with database.session() as session:
-        require_reader(session, reader_id)
         grant = _aided(database, session, reader_id, token)
         row = session.get(EvidenceMapRecord, (grant.assignment.case_id, rank))
         if row is None:
@@ -121,7 +118,6 @@ def map_for(database: Database, reader_id: str, token: str, rank: int) -> bytes:
 def reference_image_for(database: Database, reader_id: str, token: str, rank: int) -> bytes:
     """The image of one reference case as PNG, under the same conditions as ``aid_for``."""
     with database.session() as session:
-        require_reader(session, reader_id)
         grant = _aided(database, session, reader_id, token)
         row = session.get(NearReferenceRecord, (grant.assignment.case_id, rank))
         if row is None or row.png is None:

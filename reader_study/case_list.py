@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from reader_study.errors import DesignError
@@ -51,6 +52,20 @@ def image_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_unchanged(path: Path, sha256: str) -> bool:
+    """Whether a file can be read and has this SHA-256; it is read again when its change time is another."""
+    try:
+        found = path.stat()
+        return _sha256_then(path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns) == sha256
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=10_000)
+def _sha256_then(path: Path, *_stamp: int) -> str:
+    return image_sha256(path)
 
 
 def check_cases(cases: Sequence[StudyCase], rows: Sequence[str] = (), *, truth_needed: bool = True) -> None:

@@ -15,7 +15,7 @@ from reader_study import audit, integrity, tokens
 from reader_study.access import before_reader, is_late, refuse_after_time, require_current
 from reader_study.allocation import enrol, may_read
 from reader_study.answers import Answer, Checked, check_answer
-from reader_study.case_list import image_sha256
+from reader_study.case_list import is_unchanged
 from reader_study.corrections import check_reason
 from reader_study.database import Database
 from reader_study.errors import ConductError
@@ -93,13 +93,17 @@ def next_reading(database: Database, reader_id: str, study: str | None = None) -
     now = database.clock()
     with database.transaction() as session:
         reader = require_reader(session, reader_id)
+        mine = (EnrolmentRecord.study_id == StudyRecord.id) & (EnrolmentRecord.reader_id == reader_id)
         query = (
-            select(StudyRecord)
+            select(StudyRecord, EnrolmentRecord.ordinal.is_not(None))
+            .outerjoin(EnrolmentRecord, mine)
             .where(StudyRecord.state == "open")
             .order_by(StudyRecord.opened_at, StudyRecord.id)
         )
-        for row in session.scalars(query).all():
-            if (study is not None and row.name != study) or not _takes_part(database, session, row, reader):
+        if study is not None:
+            query = query.where(StudyRecord.name == study)
+        for row, enrolled in session.execute(query).all():
+            if not enrolled and not _joins(database, session, row, reader):
                 continue
             if missing_before_reading(session, row, reader) is not None:
                 continue
@@ -109,10 +113,8 @@ def next_reading(database: Database, reader_id: str, study: str | None = None) -
     return None
 
 
-def _takes_part(database: Database, session: Session, study: StudyRecord, reader: UserRecord) -> bool:
-    """Whether the reader is enrolled; one whom the protocol names but who came late is enrolled now."""
-    if session.get(EnrolmentRecord, (study.id, reader.id)) is not None:
-        return True
+def _joins(database: Database, session: Session, study: StudyRecord, reader: UserRecord) -> bool:
+    """Enrol one whom the protocol names but who came late; say whether it does."""
     if not may_read(session, study, reader):
         return False
     enrol(database, session, study, reader, reader.id)
@@ -128,15 +130,10 @@ def image_for(database: Database, reader_id: str, token: str) -> Path:
         NotAllowed: the account is not an active reader.
     """
     with database.transaction() as session:
-        require_reader(session, reader_id)
         grant = before_reader(database, session, reader_id, token)
         refuse_after_time(database, session, grant)
         path = Path(grant.case.image_path)
-        try:
-            unchanged = image_sha256(path) == grant.case.image_sha256
-        except OSError:
-            unchanged = False
-        if not unchanged:
+        if not is_unchanged(path, grant.case.image_sha256):
             raise ConductError(
                 "The photograph of this case is missing or was changed; tell the study's manager."
             )
@@ -156,7 +153,6 @@ def note_event(database: Database, reader_id: str, token: str, kind: str) -> Non
     if kind not in EVENT_KINDS:
         raise ConductError(f"An event is one of {', '.join(EVENT_KINDS)}.")
     with database.transaction() as session:
-        require_reader(session, reader_id)
         grant = before_reader(database, session, reader_id, token)
         query = select(func.count()).where(TimingEventRecord.token_hash == grant.token_hash)
         if (session.scalar(query) or 0) < EVENTS_PER_TOKEN:
@@ -181,7 +177,6 @@ def submit(database: Database, reader_id: str, token: str, answer: Answer, reaso
     catalogue = load_catalogue()
     now = database.clock()
     with database.transaction() as session:
-        reader = require_reader(session, reader_id)
         grant = tokens.redeem(session, reader_id, token)
         query = select(ReadingRecord).where(ReadingRecord.token_hash == grant.token_hash)
         if (earlier := session.scalar(query)) is not None:
@@ -219,7 +214,7 @@ def submit(database: Database, reader_id: str, token: str, answer: Answer, reaso
                 "digest": integrity.reading_digest(reading),
                 "vouches": {integrity.timing_subject(reading): integrity.timing_digest(events)},
                 "study": study.name,
-                "reader": reader.code,
+                "reader": grant.reader.code,
                 "place": [grant.assignment.period, grant.assignment.position],
                 **({"revision": reading.revision, "reason": reading.reason} if correcting else {}),
             },

@@ -1,5 +1,6 @@
 """One database, SQLite or PostgreSQL, with the same promises: one writer at a time, all or nothing."""
 
+import selectors
 import sqlite3
 import threading
 import time
@@ -17,7 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.orm import Session
 
 from reader_study.errors import DatabaseError
@@ -92,7 +93,8 @@ class Database:
 
     def _open(self) -> Engine:
         if not self.is_sqlite:
-            engine = create_engine(self.url, pool_pre_ping=True, pool_size=10, max_overflow=40)
+            engine = create_engine(self.url, pool_size=10, max_overflow=40)
+            event.listen(engine, "checkout", _refuse_dropped)
             event.listen(engine, "begin", _lock_postgresql)
             return engine
         engine = create_engine(
@@ -217,6 +219,17 @@ def _begin_sqlite(connection: Connection) -> None:
     """Start a writer at once as the writer, so that it never fails half way on a lock."""
     one_writer = connection.get_execution_options().get("one_writer", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if one_writer else "BEGIN")
+
+
+def _refuse_dropped(connection: psycopg.Connection[object], *_: object) -> None:
+    """Let the pool open another connection for one that the server has ended; asks the socket, not the server.
+
+    Between transactions a server has nothing to say but goodbye.
+    """
+    with selectors.DefaultSelector() as said:
+        said.register(connection.fileno(), selectors.EVENT_READ)
+        if said.select(0):
+            raise DisconnectionError
 
 
 def _lock_postgresql(connection: Connection) -> None:

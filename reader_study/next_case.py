@@ -84,12 +84,12 @@ def present(
     """Issue a token for a place and describe it."""
     config = config_of(study)
     query = (
-        select(ArmRecord, CaseRecord.practice)
+        select(ArmRecord, CaseRecord.practice, places_in_period(assignment).label("total"))
         .join(AssignmentRecord, AssignmentRecord.arm_id == ArmRecord.id)
         .join(CaseRecord, CaseRecord.id == AssignmentRecord.case_id)
         .where(AssignmentRecord.id == assignment.id)
     )
-    arm, practice = session.execute(query).one()
+    arm, practice, total = session.execute(query).one()
     limit = None if correcting else config["time_limit_seconds"]
     sequential = study.design == "sequential"
     token = tokens.issue(session, assignment, now, "correction" if correcting else "reading")
@@ -98,7 +98,7 @@ def present(
         study=study.name,
         title=study.title,
         number=assignment.position,
-        total=places_in_period(session, assignment),
+        total=total,
         period=1 if sequential else assignment.period,
         periods=1 if sequential else config["periods"],
         arm=arm.name,

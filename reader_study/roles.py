@@ -32,7 +32,15 @@ def require_reader(session: Session, reader_id: str) -> UserRecord:
     Raises:
         NotAllowed: nobody active has this id, or the role is another one.
     """
-    record = session.get(UserRecord, reader_id)
+    return must_be_reader(session.get(UserRecord, reader_id))
+
+
+def must_be_reader(record: UserRecord | None) -> UserRecord:
+    """The row given, if it is that of an active reader.
+
+    Raises:
+        NotAllowed: it is not active, there is none, or the role is another one.
+    """
     if record is None or not record.active:
         raise NotAllowed("This account is not active.")
     if record.role != "reader":

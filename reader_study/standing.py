@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ScalarSelect, func, select
+from sqlalchemy.orm import Session, aliased
 
 from reader_study.consent import consent_missing
 from reader_study.database import Database
@@ -138,14 +138,15 @@ def current_place(
     return assignment, opens_at if now < opens_at else None
 
 
-def places_in_period(session: Session, assignment: AssignmentRecord) -> int:
-    """How many places the reader has in the period of this one."""
-    query = select(func.count()).where(
-        AssignmentRecord.study_id == assignment.study_id,
-        AssignmentRecord.reader_id == assignment.reader_id,
-        AssignmentRecord.period == assignment.period,
+def places_in_period(assignment: AssignmentRecord) -> ScalarSelect[int]:
+    """How many places the reader has in the period of this one, to be asked for within another query."""
+    place = aliased(AssignmentRecord)
+    query = select(func.count(place.id)).where(
+        place.study_id == assignment.study_id,
+        place.reader_id == assignment.reader_id,
+        place.period == assignment.period,
     )
-    return session.scalar(query) or 0
+    return query.scalar_subquery()
 
 
 def current_reading(session: Session, assignment: AssignmentRecord) -> ReadingRecord | None:

@@ -9,7 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reader_study.errors import ConductError
-from reader_study.records import ArmRecord, AssignmentRecord, CaseRecord, StudyRecord, TokenRecord
+from reader_study.records import (
+    ArmRecord,
+    AssignmentRecord,
+    CaseRecord,
+    StudyRecord,
+    TokenRecord,
+    UserRecord,
+)
+from reader_study.roles import must_be_reader, require_reader
 
 TOKEN_LIFE = timedelta(hours=12)
 STALE = "This page of the study is no longer valid; load it again to go on with your next case."
@@ -27,6 +35,7 @@ class Grant:
     case: CaseRecord
     arm: ArmRecord
     study: StudyRecord
+    reader: UserRecord
 
 
 def issue(session: Session, assignment: AssignmentRecord, now: datetime, purpose: str = "reading") -> str:
@@ -56,21 +65,33 @@ def redeem(session: Session, reader_id: str, token: object) -> Grant:
 
     Raises:
         ConductError: no such token, or another reader's; the two cannot be told apart.
+        NotAllowed: the account is not an active reader (any more).
     """
     if not isinstance(token, str) or not 20 <= len(token) <= 100:
         raise ConductError(STALE)
     query = (
-        select(TokenRecord, AssignmentRecord, CaseRecord, ArmRecord, StudyRecord)
+        select(TokenRecord, AssignmentRecord, CaseRecord, ArmRecord, StudyRecord, UserRecord)
         .join(AssignmentRecord, AssignmentRecord.id == TokenRecord.assignment_id)
         .join(CaseRecord, CaseRecord.id == AssignmentRecord.case_id)
         .join(ArmRecord, ArmRecord.id == AssignmentRecord.arm_id)
         .join(StudyRecord, StudyRecord.id == AssignmentRecord.study_id)
+        .join(UserRecord, UserRecord.id == TokenRecord.reader_id)
         .where(TokenRecord.token_hash == token_hash(token), TokenRecord.reader_id == reader_id)
     )
     found = session.execute(query).one_or_none()
     if found is None:
+        require_reader(session, reader_id)
         raise ConductError(STALE)
-    record, assignment, case, arm, study = found
+    record, assignment, case, arm, study, reader = found
+    must_be_reader(reader)
     return Grant(
-        record.token_hash, record.issued_at, record.expires_at, record.purpose, assignment, case, arm, study
+        token_hash=record.token_hash,
+        issued_at=record.issued_at,
+        expires_at=record.expires_at,
+        purpose=record.purpose,
+        assignment=assignment,
+        case=case,
+        arm=arm,
+        study=study,
+        reader=reader,
     )

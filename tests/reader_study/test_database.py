@@ -106,6 +106,19 @@ def test_a_backup_moves_a_study_to_postgresql(sqlite, cases, tmp_path, postgresq
     server.close()
 
 
+def test_a_connection_that_the_server_ended_is_replaced(postgresql):
+    url = postgresql()
+    database, killer = Database(url), Database(url)
+    with database.session() as session:
+        mine = session.scalar(text("SELECT pg_backend_pid()"))
+    with killer.transaction() as session:
+        assert session.scalar(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": mine})
+    with database.session() as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) != mine
+    killer.close()
+    database.close()
+
+
 def test_what_is_no_backup_or_was_changed_is_not_restored(sqlite, cases, tmp_path):
     make_study(sqlite, cases)
     (tmp_path / "notes.db").write_text("my notes")
