@@ -40,7 +40,9 @@ def test_every_label_gives_and_the_seed_decides_who(manifest, tmp_path):
     text = manifest.read_text(encoding="utf-8")
     for number in range(40):  # every photograph a patient
         text = text.replace(f"/{number}.png,drusen,patient {number // 4}", f"/{number}.png,drusen,p{number}")
-        text = text.replace(f"/{number}.png,glaucoma,patient {number // 4}", f"/{number}.png,glaucoma,p{number}")
+        text = text.replace(
+            f"/{number}.png,glaucoma,patient {number // 4}", f"/{number}.png,glaucoma,p{number}"
+        )
     manifest.write_text(text, encoding="utf-8")
     drawn = []
     for seed in (0, 0, 1):
