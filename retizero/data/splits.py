@@ -14,31 +14,41 @@ from retizero.data.errors import ManifestError
 from retizero.data.manifest import manifest_table, read_manifest
 
 
-def move_groups(manifest: Path, leave: str, join: str, share: float, out: Path, seed: int = 0) -> int:
+def move_groups(
+    manifest: Path,
+    leave: str,
+    join: str,
+    share: float,
+    out: Path,
+    *,
+    source: str | None = None,
+    seed: int = 0,
+) -> int:
     """Write a copy of a manifest in which a share of one split's groups belongs to another split.
 
-    Whatever is moved was fit to choose or to calibrate on before and is not any more. Each label of the
-    split gives the same share of its groups, rounded up; which ones depends on ``seed`` and their names only.
+    Each label of the split gives the same share of its groups, rounded up; which ones depends on ``seed`` and
+    their names only.
 
     Args:
         manifest: CSV with a column ``split``.
         leave: The split that gives.
         join: The split that takes.
-        share: Share of the groups that are moved, above 0 and below 1.
+        share: Share of the groups that are moved, above 0 and at most 1.
         out: The copy; its images are absolute paths, its other columns those of the manifest.
+        source: Only photographs of this source leave; of any where left out.
         seed: Another one moves other groups.
 
     Returns:
         How many photographs were moved.
 
     Raises:
-        ManifestError: The manifest cannot be used, has no such split, or the share is not between 0 and 1.
+        ManifestError: The manifest cannot be used, has no such split, or the share is no such number.
     """
-    if not 0 < share < 1:
-        raise ManifestError(f"The share of groups to move lies between 0 and 1; {share:g} does not.")
+    if not 0 < share <= 1:
+        raise ManifestError(f"The share of groups to move lies above 0 and is at most 1; {share:g} does not.")
     if leave == join:
         raise ManifestError("Groups are moved from one split to another, not to the same.")
-    rows = read_manifest(manifest).where(leave).rows
+    rows = read_manifest(manifest).where(leave, source).rows
     groups: defaultdict[str, dict[str, None]] = defaultdict(dict)
     taken: set[str] = set()
     for row in rows:

@@ -221,14 +221,16 @@ def move_groups(
     manifest: Annotated[Path, typer.Option(help="CSV with image, group and split.")],
     leave: Annotated[str, typer.Option(help="Split that gives patients away.")],
     join: Annotated[str, typer.Option(help="Split that takes them.")],
-    share: Annotated[float, typer.Option(help="Share of the patients of each label, between 0 and 1.")],
+    share: Annotated[float, typer.Option(help="Share of the patients of each label, at most 1.")],
     out: Annotated[Path, typer.Option(help="The new manifest; the old one stays as it is.")],
+    source: Annotated[str | None, typer.Option(help="Only patients of this source.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed moves others.")] = 0,
 ) -> None:
     """Let patients of one split join another, none of them divided; images are not copied."""
     from retizero.data.splits import move_groups as move
 
-    typer.echo(f"{out}: {move(manifest, leave, join, share, out, seed)} photographs moved")
+    moved = move(manifest, leave, join, share, out, source=source, seed=seed)
+    typer.echo(f"{out}: {moved} photographs moved")
 
 
 @app.command()

@@ -46,18 +46,29 @@ def test_every_label_gives_and_the_seed_decides_who(manifest, tmp_path):
     manifest.write_text(text, encoding="utf-8")
     drawn = []
     for seed in (0, 0, 1):
-        move_groups(manifest, "val", "train", 0.25, tmp_path / "moved.csv", seed)
+        move_groups(manifest, "val", "train", 0.25, tmp_path / "moved.csv", seed=seed)
         rows = read_manifest(tmp_path / "moved.csv").where("train").rows
         assert Counter(row.label for row in rows) == {"drusen": 4, "glaucoma": 4}
         drawn.append({row.group for row in rows})
     assert drawn[0] == drawn[1] != drawn[2]
 
 
+def test_one_source_leaves_wholly(manifest, tmp_path):
+    lines = manifest.read_text(encoding="utf-8").splitlines()
+    sources = ["source", *("clinic" if number < 20 else "screening" for number in range(40))]
+    joined = [f"{line},{source}" for line, source in zip(lines, sources, strict=True)]
+    manifest.write_text("\n".join(joined) + "\n", encoding="utf-8")
+    assert move_groups(manifest, "val", "unseen", 1, tmp_path / "moved.csv", source="clinic") == 20
+    rows = read_manifest(tmp_path / "moved.csv").rows
+    assert {row.source for row in rows if row.split == "unseen"} == {"clinic"}
+    assert {row.source for row in rows if row.split == "val"} == {"screening"}
+
+
 @pytest.mark.parametrize(
     ("leave", "join", "share", "said"),
     [
-        ("val", "train", 1.0, "between 0 and 1"),
-        ("val", "train", 0.0, "between 0 and 1"),
+        ("val", "train", 1.1, "at most 1"),
+        ("val", "train", 0.0, "above 0"),
         ("val", "val", 0.5, "not to the same"),
         ("nowhere", "train", 0.5, "no row with split 'nowhere'"),
     ],
@@ -74,4 +85,4 @@ def test_the_command_says_how_many(manifest, tmp_path, capsys):
     assert main(["train", "move-groups", *asked, "--share", "0.5"]) == 0
     assert capsys.readouterr().out.strip() == f"{out}: 16 photographs moved"
     assert main(["train", "move-groups", *asked, "--share", "2"]) == 2
-    assert "between 0 and 1" in capsys.readouterr().err
+    assert "at most 1" in capsys.readouterr().err
