@@ -222,7 +222,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _refuse_dropped(connection: psycopg.Connection[object], *_: object) -> None:
-    """Let the pool open another connection for one that the server has ended; asks the socket, not the server.
+    """Let the pool open another connection for one that the server has ended, without asking the server.
 
     Between transactions a server has nothing to say but goodbye.
     """

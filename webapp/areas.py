@@ -33,6 +33,7 @@ MANAGING = (
     Area("/manage", "manage.nav_studies", MANAGING_ROLES),
     Area("/manage/results", "manage.nav_results", RESULT_ROLES),
     Area("/manage/accounts", "manage.nav_accounts", STEPPING_ROLES),
+    Area("/manage/packages", "packages.nav", STEPPING_ROLES),
     Area("/manage/records", "manage.nav_records", RESULT_ROLES),
     Area("/manage/new", "", STEPPING_ROLES),
     Area("/manage/benchmarks", "benchmark.nav", RESULT_ROLES),

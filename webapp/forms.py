@@ -35,9 +35,10 @@ def tick(name: str, label: str, *, value: bool = False, required: bool = False) 
     return f'<label class="rz-check">{box} {escape(label)}</label>'
 
 
-def file(name: str, label: str, accept: str, help: str) -> str:
+def file(name: str, label: str, accept: str, help: str, *, required: bool = False) -> str:
     """Return a labelled file input."""
-    return _labelled(label, f'<input type="file" name="{name}" accept="{accept}">', help)
+    mark = " required" if required else ""
+    return _labelled(label, f'<input type="file" name="{name}" accept="{accept}"{mark}>', help)
 
 
 def form(

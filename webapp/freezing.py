@@ -13,6 +13,7 @@ from reader_study.photographs import photographs_of
 from reader_study.states import CaseEvidence, FrozenReference
 from retizero.data import ImageReadError, read_image
 from retizero.knowledge import KnowledgeError, LabelSet, label_set, load_catalogue
+from retizero.model.errors import ModelError
 from webapp.photographs import cropped
 from webapp.png import map_png, to_png
 from webapp.rooms import Rooms
@@ -26,11 +27,11 @@ THUMBNAIL = 512  # pixels a side of maps and reference images
 
 @dataclass
 class Opening:
-    """How far the opening of a study is."""
+    """How far the opening of a study is; ``problem`` is what the page puts into its language."""
 
     done: int = 0
     total: int = 0
-    problem: str = ""
+    problem: Exception | None = None
     finished: bool = False
 
 
@@ -65,7 +66,10 @@ class Openings:
                 self.rooms.photographs.prepare(photographs_of(self.rooms.database, study))
                 self.rooms.blinding.learn()
             except (StudyError, KnowledgeError, ImageReadError, OSError) as error:
-                opening.problem = str(error)
+                opening.problem = error
+            except BaseException:
+                opening.problem = StudyError("The study could not be opened; the server's log says why.")
+                raise
             finally:
                 opening.finished = True
 
@@ -108,10 +112,13 @@ def freeze(
 def _maps(
     rooms: Rooms, square: npt.NDArray[np.uint8], names: list[str], labels: LabelSet, share: float
 ) -> dict[int, bytes]:
-    """An evidence map a rank, drawn where the photograph lies on the study's canvas."""
-    made = {}
+    """An evidence map a rank, drawn where the photograph lies on the study's canvas, or none at all."""
+    made = dict[int, bytes]()
     for rank, name in enumerate(names, 1):
-        heat = rooms.engine.explain(square, name, among=labels).map
+        try:
+            heat = rooms.engine.explain(square, name, among=labels).map
+        except ModelError:
+            return {}
         size = max(1, round(THUMBNAIL * share))
         canvas = np.zeros((THUMBNAIL, THUMBNAIL), np.float32)
         at = (THUMBNAIL - size) // 2

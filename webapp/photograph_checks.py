@@ -6,7 +6,7 @@ case counts twice, or that a name stands in the picture itself.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -37,12 +37,20 @@ class PhotographChecks:
     warnings: tuple[str, ...]
 
 
-def check_photographs(cases: Sequence[StudyCase]) -> PhotographChecks:
-    """Read every photograph of a case list once and say what is wrong or doubtful about it."""
+def check_photographs(
+    cases: Sequence[StudyCase], looked_at: Callable[[int], object] = lambda done: None
+) -> PhotographChecks:
+    """Read every photograph of a case list once and say what is wrong or doubtful about it.
+
+    Args:
+        cases: whose photographs to read.
+        looked_at: told before each how many were read.
+    """
     problems, warnings = list[str](), list[str]()
     digests: defaultdict[str, list[str]] = defaultdict(list)
     seen: list[tuple[str, npt.NDArray[np.uint8], npt.NDArray[np.float32]]] = []
-    for case in cases:
+    for done, case in enumerate(cases):
+        looked_at(done)
         try:
             data = case.image.read_bytes()
             image = read_image(data)

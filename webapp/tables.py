@@ -36,5 +36,12 @@ def statement(text: str, kind: str = "plain") -> str:
     return f'<p class="rz-{kind}"{role}>{escape(text)}</p>'
 
 
+def progress_bar(text: str, done: int, total: int) -> str:
+    """Return how far something is, in words and as a bar; a page that holds it loads itself again."""
+    told, label = escape(text), escape(text, quote=True)
+    bar = f'<progress max="{max(total, 1)}" value="{done}" aria-label="{label}"></progress>'
+    return f'<div class="rz-warning" role="status"><p>{told}</p>{bar}</div>'
+
+
 def _align(column: int, numeric: Sequence[int]) -> str:
     return ' class="rz-number"' if column in numeric else ""

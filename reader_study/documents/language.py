@@ -33,14 +33,15 @@ class Chinese:
     """Chinese for English labels and sentences; ``Chinese(file)("aided")``. What a table lacks stays English.
 
     Args:
-        file: YAML with ``words``, label to label, and ``sentences``, patterns with ``{0}``, ``{1}`` for their
-            parts, which are put into Chinese themselves.
+        files: YAML with ``words``, label to label, and ``sentences``, patterns with ``{0}``, ``{1}`` for
+            their parts, which are put into Chinese themselves. The first pattern that fits is taken.
     """
 
-    def __init__(self, file: Traversable) -> None:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-        self._words = {str(key): str(value) for key, value in found["words"].items()}
-        self._patterns = [(re.compile(each["en"]), str(each["zh"])) for each in found["sentences"]]
+    def __init__(self, *files: Traversable) -> None:
+        found = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+        self._words = {str(key): str(value) for each in found for key, value in each["words"].items()}
+        sentences = (sentence for each in found for sentence in each["sentences"])
+        self._patterns = [(re.compile(each["en"]), str(each["zh"])) for each in sentences]
 
     def __call__(self, text: str) -> str:
         """Return the Chinese of a text."""

@@ -7,7 +7,7 @@ writes what was read, ``incoming`` takes it in. Packages are encrypted and signe
 from reader_study.site_exchange.incoming import ImportReport, import_package
 from reader_study.site_exchange.local import OpenedSite, open_package
 from reader_study.site_exchange.outgoing import SentPackage, export_site
-from reader_study.site_exchange.returning import ReturnPackage, write_return
+from reader_study.site_exchange.returning import ReturnPackage, opened_here, write_return
 
 __all__ = [
     "ImportReport",
@@ -17,5 +17,6 @@ __all__ = [
     "export_site",
     "import_package",
     "open_package",
+    "opened_here",
     "write_return",
 ]

@@ -3,16 +3,18 @@
 import io
 import json
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, BinaryIO
 
 from sqlalchemy import select
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
 from reader_study import audit, integrity
 from reader_study.database import Database
-from reader_study.errors import PackageError
+from reader_study.errors import PackageError, StudyError
 from reader_study.records import (
     AssignmentRecord,
     CaseRecord,
@@ -27,6 +29,7 @@ from reader_study.records import (
 )
 
 MANIFEST = "manifest.json"
+UNREADABLE = "The content of the package cannot be read."
 Row = dict[str, Any]
 
 
@@ -58,8 +61,19 @@ def read_manifest(stream: BinaryIO) -> tuple[Row, tarfile.TarFile]:
     except PackageError:
         raise
     except (tarfile.TarError, ValueError):
-        raise PackageError("The content of the package cannot be read.") from None
+        raise PackageError(UNREADABLE) from None
     return content, tar
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Raise one ``PackageError`` where content lacks something, or has it of another type, in the block."""
+    try:
+        yield
+    except StudyError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, StatementError) as error:
+        raise PackageError(UNREADABLE) from error
 
 
 def moment(text: str) -> datetime:

@@ -34,6 +34,7 @@ from reader_study.site_exchange.content import (
     same_answer,
     store_consent,
     store_reading,
+    understood,
 )
 from reader_study.site_exchange.sealed import header_of, opening, sha256_of
 from reader_study.standing import current_reading
@@ -67,7 +68,7 @@ def import_package(
         key = _sent(session, number).public_key
     with opening(file, passphrase, kind="readings", public_key=key) as (_, stream):
         manifest, _ = read_manifest(stream)
-    with database.transaction() as session:
+    with understood(), database.transaction() as session:
         require_role(session, actor_id, DESIGNERS)
         sent = _sent(session, number)
         study = session.get_one(StudyRecord, sent.study_id)

@@ -6,6 +6,8 @@ The reference standard stays here: a site gets that of practice cases only, for 
 import base64
 import secrets
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,8 +84,11 @@ def export_site(
 ) -> SentPackage:
     """Write everything that the readers of a site need to read an open study without this server.
 
+    The file is written between two short transactions: photographs take long, and readers go on meanwhile.
+
     Raises:
-        PackageError: nobody of the site is enrolled, an image was changed, or the file cannot be written.
+        PackageError: the study is not open, nobody of the site is enrolled, an image was changed, the
+            passphrase is too short, or the file cannot be written.
         DesignError: there is no such study.
         NotAllowed: the actor is neither manager nor administrator.
     """
@@ -91,22 +96,22 @@ def export_site(
     package = "S-" + secrets.token_hex(8)
     with database.transaction() as session:
         require_role(session, actor_id, DESIGNERS)
-        study = study_named(session, study_name)
-        if study.state != "open":
-            raise PackageError(f"Study {study.name} is {study.state}; only an open study is sent to a site.")
+        _open_study(session, study_name)
         secret_key, public_key = server_key(database, session)
-        manifest, cases = _manifest(session, study, site)
-        manifest |= {"package": package, "return_key": return_secret}
-        with (
-            sealing(
-                file, passphrase, kind="study", package=package, secret_key=secret_key, n=scrypt_n
-            ) as stream,
-            tarfile.open(fileobj=stream, mode="w|") as tar,
-        ):
-            add_json(tar, MANIFEST, manifest)
-            for number, case in enumerate(cases):
-                add_bytes(tar, f"images/{number}", _image(case))
-        sha256 = sha256_of(file)
+    with database.session() as session:
+        manifest, cases = _manifest(session, _open_study(session, study_name), site)
+    manifest |= {"package": package, "return_key": return_secret}
+    with (
+        sealing(file, passphrase, kind="study", package=package, secret_key=secret_key, n=scrypt_n) as stream,
+        tarfile.open(fileobj=stream, mode="w|") as tar,
+    ):
+        add_json(tar, MANIFEST, manifest)
+        for number, case in enumerate(cases):
+            add_bytes(tar, f"images/{number}", _image(case))
+    sha256 = sha256_of(file)
+    with _gone_if_not_noted(file), database.transaction() as session:
+        require_role(session, actor_id, DESIGNERS)
+        study = _open_study(session, study_name)
         session.add(
             SitePackageRecord(
                 package=package,
@@ -133,16 +138,33 @@ def export_site(
                 "readers": [row["code"] for row in manifest["readers"]],
             },
         )
-        return SentPackage(
-            file=file,
-            package=package,
-            study=study.name,
-            site=site,
-            readers=len(manifest["readers"]),
-            cases=len(cases),
-            bytes=file.stat().st_size,
-            fingerprint=fingerprint(public_key),
-        )
+    return SentPackage(
+        file=file,
+        package=package,
+        study=study_name,
+        site=site,
+        readers=len(manifest["readers"]),
+        cases=len(cases),
+        bytes=file.stat().st_size,
+        fingerprint=fingerprint(public_key),
+    )
+
+
+def _open_study(session: Session, name: str) -> StudyRecord:
+    study = study_named(session, name)
+    if study.state != "open":
+        raise PackageError(f"Study {study.name} is {study.state}; only an open study is sent to a site.")
+    return study
+
+
+@contextmanager
+def _gone_if_not_noted(file: Path) -> Iterator[None]:
+    """Take a package away again that the database could not note: its return would be refused."""
+    try:
+        yield
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def server_key(database: Database, session: Session) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reader_study.case_list import image_sha256
 from reader_study.errors import PackageError
-from reader_study.site_exchange.content import Row
+from reader_study.site_exchange.content import UNREADABLE, Row
 
 
 def unpack(tar: tarfile.TarFile, cases: list[Row], folder: Path) -> dict[str, Path]:
@@ -37,5 +37,5 @@ def unpack(tar: tarfile.TarFile, cases: list[Row], folder: Path) -> dict[str, Pa
     except OSError as error:
         raise PackageError(f"The images cannot be written to {folder}: {error.strerror}.") from error
     except tarfile.TarError:
-        raise PackageError("The content of the package cannot be read.") from None
+        raise PackageError(UNREADABLE) from None
     return paths

@@ -101,6 +101,23 @@ def write_return(
         )
 
 
+def opened_here(database: Database, *, actor_id: str = SYSTEM) -> tuple[str, ...]:
+    """Names of the studies that were opened here from a package, the latest first.
+
+    Raises:
+        NotAllowed: the actor is neither manager, coordinator nor administrator.
+    """
+    with database.session() as session:
+        require_role(session, actor_id, (*DESIGNERS, "coordinator"))
+        query = (
+            select(StudyRecord.name)
+            .join(SitePackageRecord, SitePackageRecord.study_id == StudyRecord.id)
+            .where(SitePackageRecord.kind == "opened")
+            .order_by(SitePackageRecord.id.desc())
+        )
+        return tuple(session.scalars(query))
+
+
 def _manifest(session: Session, study: StudyRecord, opened: SitePackageRecord) -> Row:
     """Everything since the opening; readings that came with the package are known at the server."""
     readings = session.scalars(

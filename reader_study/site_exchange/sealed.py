@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import struct
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ SIGNATURE = 64
 SCRYPT_N = 1 << 15
 SHORTEST_PASSPHRASE = 12
 LARGEST_HEADER = 4096
+MOST_SCRYPT_N = 1 << 17  # takes 128 MiB to open
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,7 @@ def new_key() -> tuple[str, str]:
 
 def fingerprint(public_key: str) -> str:
     """A public key in sixteen characters that people can compare by telephone."""
-    digest = hashlib.sha256(bytes.fromhex(public_key)).hexdigest()[:16]
-    return "-".join(digest[start : start + 4] for start in range(0, 16, 4))
+    return _grouped(hashlib.sha256(bytes.fromhex(public_key)).hexdigest()[:16])
 
 
 @contextmanager
@@ -111,7 +112,7 @@ def opening(
         path: the file.
         passphrase: the one it was written with.
         kind: what it must be, ``study`` or ``readings``.
-        public_key: the key that must have signed it; ``None`` takes the one that it names.
+        public_key: the key that must have signed it, or its fingerprint; ``None`` takes the one it names.
 
     Raises:
         PackageError: it is no such package, was changed, another key signed it, or the passphrase is wrong.
@@ -121,11 +122,8 @@ def opening(
             header, aad = _read_header(file, path)
             if header.kind != kind:
                 raise PackageError(f"{path.name} is a package of {header.kind}, not of {kind}.")
-            if public_key is not None and header.public_key != public_key:
-                raise PackageError(
-                    f"{path.name} is signed by the key {fingerprint(header.public_key)}, not by "
-                    f"{fingerprint(public_key)}."
-                )
+            if public_key is not None:
+                _must_be_signed_by(public_key, header, path)
             end = _check_signature(file, path, header)
             reader = _Reader(file, header, aad, passphrase, end)
             yield header, io.BufferedReader(reader, CHUNK)
@@ -150,6 +148,21 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a package's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _must_be_signed_by(expected: str, header: Header, path: Path) -> None:
+    """Compare the key of a header with the one expected, given whole or as its fingerprint."""
+    asked = re.sub(r"[\s-]", "", expected).lower()
+    if not re.fullmatch(r"[0-9a-f]{16}|[0-9a-f]{64}", asked):
+        raise PackageError("A public key has 64 hexadecimal digits, its fingerprint has 16.")
+    key = bytes.fromhex(header.public_key).hex()
+    if asked not in (key, fingerprint(key).replace("-", "")):
+        told = _grouped(asked) if len(asked) == 16 else fingerprint(asked)
+        raise PackageError(f"{path.name} is signed by the key {fingerprint(key)}, not by {told}.")
+
+
+def _grouped(digits: str) -> str:
+    return "-".join(digits[start : start + 4] for start in range(0, 16, 4))
 
 
 def _cipher(header: Header, passphrase: str) -> ChaCha20Poly1305:
@@ -178,7 +191,9 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[Header, bytes]:
         content: dict[str, Any] = json.loads(file.read(length))
         header = Header(**content)
         sizes = len(bytes.fromhex(header.public_key)), len(bytes.fromhex(header.prefix))
-        if sizes != (32, 7) or not 1 < header.n <= 1 << 20 or header.n & (header.n - 1):
+        if sizes != (32, 7) or not 1 < header.n <= MOST_SCRYPT_N or header.n & (header.n - 1):
+            raise refused
+        if not re.fullmatch(r"S-[0-9a-f]{16}", header.package):  # it becomes the name of a folder
             raise refused
         bytes.fromhex(header.salt)
     except (struct.error, ValueError, TypeError):

@@ -17,7 +17,7 @@ from reader_study.accounts import User
 from reader_study.analysis import report
 from reader_study.analysis.cells import quality
 from reader_study.documents.figures import SECTIONS
-from reader_study.errors import NotAllowed
+from reader_study.errors import DesignError, NotAllowed
 from tests.bench.statistics import large_study
 from webapp.language import Language
 from webapp.pages import dashboard
@@ -146,6 +146,18 @@ def test_while_results_are_closed_progress_is_open_and_accuracy_is_not(monkeypat
     assert set(figures(client, section="progress")) == {"progress", "quality"}
     assert client.get("/manage/results/table.csv", params={"figure": "forest"}).status_code == 403
     assert client.get("/manage/report.html", params={"study": "bench"}).status_code == 403
+
+
+def test_a_section_of_no_study_says_so_in_the_language_of_the_page(monkeypatch, stage):
+    def none(_database, _viewer, name):
+        raise DesignError(f"There is no study named {name!r}.")
+
+    client = TestClient(install(monkeypatch, stage, "zh"))
+    monkeypatch.setattr(results, "studies", lambda *_: ())
+    monkeypatch.setattr(results, "results_version", none)
+    answer = client.get("/manage/results/section")
+    assert (answer.status_code, answer.json()["figures"]) == (200, "{}")
+    assert "没有名为 &#x27;&#x27; 的研究。" in answer.json()["html"]
 
 
 def test_the_chinese_page_has_chinese_figures_and_report(monkeypatch, stage):

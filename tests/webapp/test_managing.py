@@ -3,6 +3,7 @@
 import io
 import re
 import sqlite3
+import time
 import zipfile
 
 import httpx
@@ -75,6 +76,25 @@ def test_without_a_list_folders_name_the_diagnosis(blind, pictures):
             mira, "folders", {"drusen/a.png": pictures["0.png"], "glaucoma/b.png": pictures["1.png"]}
         )
     assert "2 cases" in answer.text
+
+
+def test_how_far_many_photographs_are_is_shown_to_who_sent_them(blind, pictures):
+    out, files, rows = io.BytesIO(), {}, ["case_id,image,truth"]
+    Image.open(io.BytesIO(pictures["0.png"])).resize((1600, 1600)).save(out, "JPEG")
+    for number in range(100):  # more than can be looked at before the answer is due
+        files[f"{number}.jpg"] = out.getvalue() + bytes([number])
+        rows.append(f"N{number},{number}.jpg,drusen")
+    with blind.sign_in("mira") as mira, blind.sign_in("stan") as stan:
+        answer = create(mira, "many", {**files, "cases.csv": "\n".join(rows).encode()})
+        assert answer.status_code == 303
+        page = mira.get(answer.headers["Location"])
+        assert page.headers["Refresh"] and " of 100" in page.text
+        assert stan.get(answer.headers["Location"]).status_code == 401
+        while "Refresh" in page.headers:
+            time.sleep(0.5)
+            page = mira.get(answer.headers["Location"])
+        assert "100 cases" in page.text and "case N1: nearly the same picture as case N0." in page.text
+        assert "draft" in mira.get("/manage/studies/many").text
 
 
 @pytest.mark.parametrize("name", ["../outside.png", "/etc/outside.png", "a/../../outside.png"])

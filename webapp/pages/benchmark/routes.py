@@ -12,10 +12,12 @@ from retizero.evaluation.documents import plotly_script, to_csv, to_html, to_mar
 from retizero.evaluation.tables import Code
 from retizero.model import known_models
 from retizero.serving import Engine
+from webapp.language import Language
 from webapp.pages.benchmark import view
 from webapp.pages.benchmark.manifests import manifest_folder, offered
 from webapp.pages.benchmark.runs import BenchmarkRuns, Order, Run, protocols
 from webapp.pages.managing.acting import Acting, acting
+from webapp.refusals import refusal
 from webapp.rooms import Rooms
 from webapp.tables import statement
 
@@ -64,12 +66,12 @@ def routes(rooms: Rooms) -> APIRouter:
         try:
             run = runs.begin(order, file)
         except ValueError as error:
-            return overview(who, statement(str(error), "problem"), 422)
+            return overview(who, statement(refusal(error, who.words), "problem"), 422)
         return RedirectResponse(view.address(run), 303)
 
     @router.get(f"{view.PATH}/{{id}}")
     def follow(id: str, who: Who) -> HTMLResponse:
-        run = _found(runs, id)
+        run = _found(runs, id, who.words)
         answer = who.page(who.words("benchmark.title"), view.address(run), view.run_page(who.words, run))
         if run.state in ("waiting", "running"):
             answer.headers["Refresh"] = str(SECONDS_BETWEEN_LOOKS)
@@ -78,13 +80,13 @@ def routes(rooms: Rooms) -> APIRouter:
     @router.post(f"{view.PATH}/{{id}}/stop")
     def stop(id: str, who: Who) -> Response:
         runs.stop(id)
-        return RedirectResponse(view.address(_found(runs, id)), 303)
+        return RedirectResponse(view.address(_found(runs, id, who.words)), 303)
 
     @router.get(f"{view.PATH}/{{id}}/{{number}}.{{kind}}")
     def download(id: str, number: int, kind: str, who: Who) -> Response:
-        results = list(_found(runs, id).results.values())
+        results = list(_found(runs, id, who.words).results.values())
         if kind not in WRITERS or not 0 <= number < len(results):
-            raise HTTPException(404, "There is no such result.")
+            raise HTTPException(404, refusal("There is no such result.", who.words))
         media, write = WRITERS[kind]
         headers = {"Content-Disposition": f'attachment; filename="benchmark-{id}-{number}.{kind}"'}
         body = write(results[number], who.words.code)
@@ -98,10 +100,10 @@ def routes(rooms: Rooms) -> APIRouter:
     return router
 
 
-def _found(runs: BenchmarkRuns, id: str) -> Run:
+def _found(runs: BenchmarkRuns, id: str, words: Language) -> Run:
     run = runs.get(id)
     if run is None:
-        raise HTTPException(404, "There is no such benchmark.")
+        raise HTTPException(404, refusal("There is no such benchmark.", words))
     return run
 
 

@@ -71,7 +71,7 @@ class Run:
         model: The model being measured.
         done: Images embedded so far.
         total: Images to embed in all.
-        problem: Why it failed, in a sentence.
+        problem: Why it failed, in an English sentence; the page puts it into its language.
         results: Name of each result, a model or a comparison, and what ``retizero evaluate`` gives.
     """
 

@@ -14,6 +14,7 @@ from retizero.evaluation.tables import report_words, tables_of
 from retizero.model import known_models
 from webapp.language import Language
 from webapp.pages.benchmark.runs import Run, protocols
+from webapp.refusals import refusal
 from webapp.tables import html_table, statement
 
 PATH = "/manage/benchmarks"
@@ -106,7 +107,7 @@ def run_page(words: Language, run: Run) -> str:
     if run.state in ("waiting", "running"):
         return body + _progress(words, run)
     if run.state == "failed":
-        return body + statement(run.problem, "problem")
+        return body + statement(refusal(run.problem, words), "problem")
     figures: dict[str, Any] = {}
     for number, (name, result) in enumerate(run.results.items()):
         body += _result(words, run, number, name, result, figures)

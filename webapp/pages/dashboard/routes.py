@@ -21,7 +21,9 @@ from webapp.pages.dashboard.kept import KeptReports
 from webapp.pages.dashboard.page import HERE, Asked, page, section_of
 from webapp.pages.dashboard.panels import accuracy_rows, panel
 from webapp.pages.managing.acting import Acting, acting
+from webapp.refusals import refusal
 from webapp.rooms import Rooms
+from webapp.tables import statement
 
 
 def routes(rooms: Rooms) -> APIRouter:
@@ -40,7 +42,10 @@ def routes(rooms: Rooms) -> APIRouter:
     @router.get("/manage/results/section")
     def section(request: Request, who: Who) -> JSONResponse:
         asked = Asked.of_query(request.query_params, results.studies(who.database, who.user.id))
-        content, figures, _ = section_of(who, asked, kept)
+        try:
+            content, figures, _ = section_of(who, asked, kept)
+        except StudyError as error:
+            content, figures = statement(refusal(error, who.words), "problem"), "{}"
         return JSONResponse({"html": content, "figures": figures})
 
     @router.get("/manage/results/table.csv")
@@ -54,9 +59,9 @@ def routes(rooms: Rooms) -> APIRouter:
                 report = kept.report(who.user.id, asked.study, asked.filters)
                 shown = panel(report.document, figure, asked.metric, who.words)
         except StudyError as error:
-            return PlainTextResponse(str(error), 403)
+            return PlainTextResponse(refusal(error, who.words), 403)
         except KeyError:
-            return PlainTextResponse("There is no such figure.", 404)
+            return PlainTextResponse(refusal("There is no such figure.", who.words), 404)
         if shown.table is None:
             return PlainTextResponse(shown.reason, 404)
         return _csv(f"{figure}.csv", shown.table.header, shown.table.rows)
@@ -66,7 +71,7 @@ def routes(rooms: Rooms) -> APIRouter:
         try:
             report = kept.report(who.user.id, study, Filters())
         except StudyError as error:
-            return PlainTextResponse(str(error), 403)
+            return PlainTextResponse(refusal(error, who.words), 403)
         words: Language = who.words
         header = [words(f"manage.{k}") for k in ("reader", "metric", "correct", "accuracy", "interval")]
         return _csv("results.csv", header, accuracy_rows(report, words))
@@ -76,7 +81,7 @@ def routes(rooms: Rooms) -> APIRouter:
         try:
             body = to_html(kept.report(who.user.id, study, Filters()).to_json(), who.words.code)
         except StudyError as error:
-            return PlainTextResponse(str(error), 403)
+            return PlainTextResponse(refusal(error, who.words), 403)
         headers = {"Content-Disposition": 'attachment; filename="report.html"'}
         return Response(body, media_type="text/html; charset=utf-8", headers=headers)
 

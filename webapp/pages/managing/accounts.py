@@ -87,7 +87,7 @@ def _done(who: Acting, do: Callable[[], object]) -> Response:
     try:
         said = do()
     except StudyError as error:
-        told, code = problem(error)
+        told, code = problem(error, who.words)
         return _page(who, told, code)
     return _page(who, said) if isinstance(said, str) else RedirectResponse(HERE, 303)
 
@@ -108,7 +108,7 @@ def _page(who: Acting, said: str = "", code: int = 200) -> HTMLResponse:
         places = sites.list_sites(who.database, actor_id=who.user.id)
         studies = results.studies(who.database, who.user.id)
     except StudyError as error:
-        told, code = problem(error)
+        told, code = problem(error, who.words)
         return who.page(words("manage.nav_accounts"), HERE, told, code)
     roles = [
         (r, words(f"manage.role_{r}"))

@@ -1,6 +1,6 @@
 """Who acts on a managers' page, in which language; and how an answer that went wrong is told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 
@@ -9,9 +9,10 @@ from fastapi.responses import HTMLResponse
 
 from reader_study.accounts import User
 from reader_study.database import Database
-from reader_study.errors import DesignError, NotAllowed, StudyError
+from reader_study.errors import NotAllowed
 from webapp.language import Language
 from webapp.managers_frame import managers_page
+from webapp.refusals import refusal, refusals
 from webapp.rooms import Rooms
 from webapp.sessions import language_of, signed_in_user
 from webapp.tables import statement
@@ -42,17 +43,22 @@ def acting(rooms: Rooms) -> Callable[[Request], Acting]:
     def who(request: Request) -> Acting:
         user = getattr(request.state, "user", None) or signed_in_user(rooms.database, request.headers)
         if user is None:
-            raise HTTPException(401, "Sign in first.")
+            raise HTTPException(401, refusal("Sign in first.", language_of(request)))
         return Acting(user, language_of(request), rooms)
 
     return who
 
 
-def problem(error: StudyError) -> tuple[str, int]:
+def problem(error: Exception, words: Language) -> tuple[str, int]:
     """Return what went wrong as HTML, every part of it on a line, and the HTTP status."""
     status = 403 if isinstance(error, NotAllowed) else 422
-    if isinstance(error, DesignError) and error.problems:
-        first = str(error).removesuffix(" ".join(error.problems)).strip()
-        items = "".join(f"<li>{escape(part)}</li>" for part in error.problems)
-        return f'<div class="rz-problem" role="alert">{escape(first)}<ul>{items}</ul></div>', status
-    return statement(str(error), "problem"), status
+    first, *parts = refusals(error, words)
+    if parts:
+        return several(first, parts), status
+    return statement(first, "problem"), status
+
+
+def several(first: str, parts: Iterable[str]) -> str:
+    """Return a problem of several parts as HTML: what they are of, and each on a line."""
+    items = "".join(f"<li>{escape(part)}</li>" for part in parts)
+    return f'<div class="rz-problem" role="alert">{escape(first)}<ul>{items}</ul></div>'

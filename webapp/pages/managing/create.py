@@ -8,24 +8,25 @@ from secrets import token_hex
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
 from reader_study.case_folder import cases_from_folder
 from reader_study.case_list import StudyCase, read_cases
-from reader_study.design import create_study
 from reader_study.errors import DesignError, StudyError
 from reader_study.protocol import Protocol
 from reader_study.protocol_file import protocol_from
-from retizero.knowledge import label_set
+from retizero.knowledge import KnowledgeError, label_set
 from webapp import forms
 from webapp.areas import STEPPING_ROLES
+from webapp.drafting import PATIENCE_SECONDS, Drafting, Draftings
 from webapp.pages.managing.acting import Acting, acting, problem
 from webapp.pages.managing.protocol_form import ProtocolForm, protocol_values, section
-from webapp.photograph_checks import PhotographChecks, check_photographs
+from webapp.photograph_checks import PhotographChecks
+from webapp.refusals import refusal
 from webapp.rooms import Rooms
-from webapp.tables import statement
+from webapp.tables import progress_bar, statement
 
 MOST_FILES, MOST_UNPACKED = 20_000, 16 * 1024**3  # entries and bytes of one archive
 
@@ -34,6 +35,7 @@ def routes(rooms: Rooms) -> APIRouter:
     """Return the form and what it sends to."""
     router = APIRouter()
     Who = Annotated[Acting, Depends(acting(rooms))]
+    draftings = Draftings(rooms)
 
     @router.get("/new")
     def blank(who: Who) -> Response:
@@ -47,32 +49,56 @@ def routes(rooms: Rooms) -> APIRouter:
         if who.user.role not in STEPPING_ROLES:
             return _page(who, statement(who.words("manage.no_such_page"), "problem"), 403)
         sent = await request.form(max_files=3, max_fields=100)
-        return await run_in_threadpool(_create, who, sent)
+        return await run_in_threadpool(_create, who, sent, draftings)
+
+    @router.get("/new/{drafting}")
+    def made(drafting: str, who: Who) -> Response:
+        found = draftings.of(drafting, who.user.id)
+        if found is None:
+            return _page(who, statement(who.words("manage.no_such_page"), "problem"), 404)
+        return _shown(who, found)
 
     return router
 
 
-def _create(who: Acting, sent: FormData) -> HTMLResponse:
-    """Make the study of what was sent, or show the form again with everything that is wrong."""
+def _create(who: Acting, sent: FormData, draftings: Draftings) -> Response:
+    """Begin to make the study of what was sent, or show the form again with everything that is wrong."""
     values = {key: value for key, value in sent.items() if isinstance(value, str)}
     folder = who.rooms.settings.data / "studies" / token_hex(8)
     try:
         protocol, _ = protocol_from(protocol_values(values))
         _bring(who.rooms.settings.data, sent, values.get("folder", ""), folder)
         cases = _cases_in(folder, protocol)
-        checked = check_photographs(cases)
-        if checked.problems:
-            raise DesignError("Photographs cannot be used.", checked.problems)
-        name = create_study(who.database, protocol, cases, actor_id=who.user.id)
-    except StudyError as error:
+    except (StudyError, KnowledgeError) as error:
         shutil.rmtree(folder, ignore_errors=True)
-        said, code = problem(error)
+        said, code = problem(error, who.words)
         return _page(who, said, code, values)
-    return who.page(protocol.title, "/manage/new", _made(who, name, protocol.title, len(cases), checked))
+    drafting = draftings.start(protocol, cases, folder, values, who.user.id)
+    if drafting.finished.wait(PATIENCE_SECONDS):
+        return _shown(who, drafting)
+    return RedirectResponse(f"/manage/new/{drafting.id}", status_code=303)
+
+
+def _shown(who: Acting, drafting: Drafting) -> HTMLResponse:
+    """How far the making is, and in the end the study or the form with what is wrong."""
+    title = drafting.protocol.title
+    if not drafting.finished.is_set():
+        words = who.words("manage.checking", done=drafting.done, total=drafting.total)
+        body = f"<h1>{escape(title)}</h1>{progress_bar(words, drafting.done, drafting.total)}"
+        answer = who.page(title, "/manage/new", body)
+        answer.headers["Refresh"] = "2"
+        return answer
+    if drafting.problem is not None or drafting.checked is None:
+        assert drafting.problem is not None
+        said, code = problem(drafting.problem, who.words)
+        return _page(who, said, code, drafting.values)
+    made = _made(who, drafting.name, title, drafting.total, drafting.checked)
+    return who.page(title, "/manage/new", made)
 
 
 def _made(who: Acting, name: str, title: str, n: int, checked: PhotographChecks) -> str:
-    words, doubts = who.words, "".join(f"<li>{escape(sentence)}</li>" for sentence in checked.warnings)
+    words = who.words
+    doubts = "".join(f"<li>{escape(refusal(sentence, words))}</li>" for sentence in checked.warnings)
     told = f"<p>{escape(words('manage.doubts'))}</p><ul>{doubts}</ul>"
     return (
         f"<h1>{escape(title)}</h1>"

@@ -15,6 +15,7 @@ from retizero.knowledge import label_set
 from webapp import forms
 from webapp.images import AT_ONCE, CLOSED
 from webapp.pages.managing.acting import Acting, acting, problem
+from webapp.refusals import refusal
 from webapp.rooms import Rooms
 from webapp.tables import statement
 
@@ -40,7 +41,7 @@ def routes(rooms: Rooms) -> APIRouter:
             named = None if none else diagnosis.strip()
             adjudication.decide(who.database, who.user.id, study, key, named, comment)
         except StudyError as error:
-            return _text_page(who, study, *problem(error))
+            return _text_page(who, study, *problem(error, who.words))
         return RedirectResponse(f"/manage/studies/{quote(study)}/adjudication", 303)
 
     @router.get("/studies/{study}/panel")
@@ -53,7 +54,7 @@ def routes(rooms: Rooms) -> APIRouter:
         try:
             panel.vote(who.database, who.user.id, study, key, named, comment)
         except StudyError as error:
-            return _case_page(who, study, *problem(error))
+            return _case_page(who, study, *problem(error, who.words))
         return RedirectResponse(f"/manage/studies/{quote(study)}/panel", 303)
 
     @router.get("/studies/{study}/panel/{key}.png")
@@ -70,7 +71,7 @@ def _photograph(who: Acting, study: str, key: str) -> Response:
         mine = next(photograph for photograph in beside if photograph.path == path)
         return Response(who.rooms.photographs.png(mine, beside), media_type="image/png", headers=CLOSED)
     except (StudyError, OSError):
-        return PlainTextResponse("There is no such image for you now.", 404, CLOSED)
+        return PlainTextResponse(refusal("There is no such image for you now.", who.words), 404, CLOSED)
 
 
 def _text_page(who: Acting, study: str, said: str = "", code: int = 200) -> HTMLResponse:
@@ -80,7 +81,7 @@ def _text_page(who: Acting, study: str, said: str = "", code: int = 200) -> HTML
         pending = adjudication.next_text(who.database, who.user.id, study)
         names = _names(who, study)
     except StudyError as error:
-        told, code = problem(error)
+        told, code = problem(error, who.words)
         return who.page(title, here, f"<h1>{escape(title)}</h1>{told}", code)
     if pending is None:
         return who.page(
@@ -111,7 +112,7 @@ def _case_page(who: Acting, study: str, said: str = "", code: int = 200) -> HTML
         case = panel.next_case(who.database, who.user.id, study)
         names = _names(who, study)
     except StudyError as error:
-        told, code = problem(error)
+        told, code = problem(error, who.words)
         return who.page(title, here, f"<h1>{escape(title)}</h1>{told}", code)
     if case is None:
         return who.page(

@@ -16,7 +16,8 @@ from reader_study.errors import StudyError
 from reader_study.exchange import export_study
 from webapp import forms
 from webapp.areas import STEPPING_ROLES
-from webapp.pages.managing.acting import Acting, acting, problem
+from webapp.pages.managing.acting import Acting, acting, problem, several
+from webapp.refusals import refusal
 from webapp.rooms import Rooms
 from webapp.tables import statement
 
@@ -41,9 +42,7 @@ def routes(rooms: Rooms) -> APIRouter:
         if verdict.intact:
             said = statement(words("manage.intact", rows=verdict.rows, head=verdict.head[:16]), "good")
         else:
-            items = "".join(f"<li>{escape(line)}</li>" for line in verdict.problems)
-            told = f"{escape(words('manage.not_intact'))}<ul>{items}</ul>"
-            said = f'<div class="rz-problem" role="alert">{told}</div>'
+            said = several(words("manage.not_intact"), [refusal(line, words) for line in verdict.problems])
         return _page(who, said)
 
     @router.post("/records/backup")
@@ -57,7 +56,7 @@ def routes(rooms: Rooms) -> APIRouter:
             target.unlink()
             backup(who.database, target)
         except StudyError as error:
-            return _page(who, *problem(error))
+            return _page(who, *problem(error, who.words))
         headers = {
             "Content-Disposition": f'attachment; filename="retizero-{who.database.clock():%Y%m%d-%H%M}.db"'
         }
@@ -69,7 +68,7 @@ def routes(rooms: Rooms) -> APIRouter:
             try:
                 files = export_study(who.database, study, Path(folder) / "export", actor_id=who.user.id)
             except StudyError as error:
-                told, code = problem(error)
+                told, code = problem(error, who.words)
                 return who.page(study, HERE, told, 403 if code == 422 else code)
             packed = Path(folder) / "export.zip"
             with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -17,7 +17,7 @@ from webapp.freezing import Opening, Openings
 from webapp.pages.managing.acting import Acting, acting, problem
 from webapp.pages.managing.progress import STATE_WORDS, facts, progress
 from webapp.rooms import Rooms
-from webapp.tables import html_table, statement
+from webapp.tables import html_table, progress_bar, statement
 
 STEPS: dict[str, tuple[str, Callable[..., None]]] = {
     "draft": ("open", states.open_study),
@@ -66,7 +66,7 @@ def routes(rooms: Rooms) -> APIRouter:
         try:
             status = results.study_status(who.database, who.user.id, study)
         except StudyError as error:
-            return _study(who, study, None, *problem(error))
+            return _study(who, study, None, *problem(error, who.words))
         if (
             without_model
             or status.model is not None
@@ -98,7 +98,7 @@ def _do(who: Acting, study: str, do: Callable[[], object]) -> Response:
     try:
         do()
     except StudyError as error:
-        return _study(who, study, None, *problem(error))
+        return _study(who, study, None, *problem(error, who.words))
     return RedirectResponse(address(study), 303)
 
 
@@ -136,7 +136,7 @@ def _study(who: Acting, study: str, opening: Opening | None, said: str = "", cod
     try:
         status = results.study_status(who.database, who.user.id, study)
     except StudyError as error:
-        said, code = problem(error)
+        said, code = problem(error, who.words)
         return who.page(words("manage.title"), "/manage/", said, 404 if code == 422 else code)
     running = opening is not None and not opening.finished
     body = f"""<h1>{escape(status.title)}</h1>{said}{_opening(who, status, opening)}
@@ -153,12 +153,9 @@ def _opening(who: Acting, status: StudyStatus, opening: Opening | None) -> str:
     if opening is None or (opening.finished and not opening.problem):
         return ""
     if opening.problem:
-        return statement(opening.problem, "problem") if status.state == "draft" else ""
+        return problem(opening.problem, who.words)[0] if status.state == "draft" else ""
     words = who.words("manage.opening", done=opening.done, total=opening.total)
-    return (
-        f'<div class="rz-warning" role="status"><p>{escape(words)}</p>'
-        f'<progress max="{max(opening.total, 1)}" value="{opening.done}"></progress></div>'
-    )
+    return progress_bar(words, opening.done, opening.total)
 
 
 def _ways(who: Acting, status: StudyStatus) -> str:

@@ -12,6 +12,7 @@ from reader_study.planning import Plan, formula_power
 from webapp.language import Language
 from webapp.pages.managing.acting import Acting, acting
 from webapp.pages.planning.simulations import STUDIES, Simulations
+from webapp.refusals import refusal
 from webapp.rooms import Rooms
 from webapp.tables import html_table, statement
 from webapp.theme import script
@@ -46,9 +47,10 @@ def routes(rooms: Rooms) -> APIRouter:
     @router.get("/manage/planning/power")
     def power(request: Request, who: Who) -> JSONResponse:
         try:
-            plan = plan_of(request.query_params)
+            plan = plan_of(request.query_params, who.words)
         except StudyError as error:
-            return JSONResponse({"html": statement(str(error), "problem"), "done": STUDIES, "of": STUDIES})
+            said = statement(refusal(error, who.words), "problem")
+            return JSONResponse({"html": said, "done": STUDIES, "of": STUDIES})
         simulation = simulations.of(plan)
         if simulation is None:
             words = statement(who.words("planning.busy"), "warning")
@@ -74,8 +76,8 @@ def routes(rooms: Rooms) -> APIRouter:
     return router
 
 
-def plan_of(query: object) -> Plan:
-    """Read a plan from a request's query.
+def plan_of(query: object, words: Language) -> Plan:
+    """Read a plan from a request's query; the words name what is wrong as the page does.
 
     Raises:
         StudyError: a number is missing, is none, or lies outside of what a plan can be.
@@ -86,9 +88,9 @@ def plan_of(query: object) -> Plan:
         try:
             numbers[name] = float(getattr(query, "get")(name, ""))  # noqa: B009 - any mapping of a request
         except (TypeError, ValueError):
-            raise StudyError(f"{name} must be a number.") from None
+            raise StudyError(f"{words(f'planning.{name}')} must be a number.") from None
         if not least <= numbers[name] <= most:
-            raise StudyError(f"{name} must lie between {least:g} and {most:g}.")
+            raise StudyError(f"{words(f'planning.{name}')} must lie between {least:g} and {most:g}.")
     return Plan(**{**numbers, "readers": int(numbers["readers"]), "cases": int(numbers["cases"])})  # type: ignore[arg-type]
 
 
