@@ -59,7 +59,7 @@ def open_at_site(
     context: typer.Context,
     file: File,
     images: Annotated[Path, typer.Option(help="Folder for the photographs.")] = Path("data/site-images"),
-    key: Annotated[str | None, typer.Option(help="Public key, or fingerprint, that must have signed it.")] = None,
+    key: Annotated[str | None, typer.Option(help="Public key, or its fingerprint, that must sign.")] = None,
     passphrase_stdin: Stdin = False,
     as_json: Json = False,
 ) -> None:

@@ -88,12 +88,14 @@ def test_how_far_many_photographs_are_is_shown_to_who_sent_them(blind, pictures)
         answer = create(mira, "many", {**files, "cases.csv": "\n".join(rows).encode()})
         assert answer.status_code == 303
         page = mira.get(answer.headers["Location"])
-        assert page.headers["Refresh"] and " of 100" in page.text
+        assert page.headers["Refresh"]
+        assert " of 100" in page.text
         assert stan.get(answer.headers["Location"]).status_code == 401
         while "Refresh" in page.headers:
             time.sleep(0.5)
             page = mira.get(answer.headers["Location"])
-        assert "100 cases" in page.text and "case N1: nearly the same picture as case N0." in page.text
+        assert "100 cases" in page.text
+        assert "case N1: nearly the same picture as case N0." in page.text
         assert "draft" in mira.get("/manage/studies/many").text
 
 
