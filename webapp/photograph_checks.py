@@ -62,10 +62,8 @@ def check_photographs(
             warnings.append(f"case {case.case_id}: the same file as case {same[0]}.")
         else:
             bits, detail = fingerprint(image)
-            warnings += [
-                f"case {case.case_id}: nearly the same picture as case {id}."
-                for id in _alike(seen, bits, detail)
-            ]
+            if alike := _first_alike(seen, bits, detail):
+                warnings.append(f"case {case.case_id}: nearly the same picture as case {alike}.")
             seen.append((case.case_id, bits, detail))
         same.append(case.case_id)
         if told := metadata_of(data):
@@ -126,14 +124,15 @@ def writing_outside(image: npt.NDArray[np.uint8]) -> bool:
     return int(((sizes >= 6) & (sizes <= _LETTERS[1])).sum()) >= _LETTERS[0]
 
 
-def _alike(
+def _first_alike(
     seen: Sequence[tuple[str, npt.NDArray[np.uint8], npt.NDArray[np.float32]]],
     bits: npt.NDArray[np.uint8],
     detail: npt.NDArray[np.float32],
-) -> list[str]:
-    return [
+) -> str | None:
+    alike = (
         id
         for id, other, other_detail in seen
         if np.unpackbits(other ^ bits).sum() <= MOST_BITS
         and float(other_detail @ detail) >= LEAST_CORRELATION
-    ]
+    )
+    return next(alike, None)
