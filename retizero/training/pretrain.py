@@ -13,8 +13,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
-from torch import Tensor, nn
 
 from retizero import phantom
 from retizero.data import Manifest, ManifestRow, Preprocess, read_manifest
@@ -29,6 +27,7 @@ from retizero.training.features import cached_activations
 from retizero.training.labels import label_matrix, training_prompts
 from retizero.training.learner import Learner
 from retizero.training.loop import Evaluate, PromptFeatures, TrainingImages, train
+from retizero.training.prompt_features import cached_text_features
 from retizero.training.starting_towers import StartingTowers, starting_towers, towers_to_go_on_from
 
 PHANTOM_SEED = 5201  # of training; the demo's phantoms and the tests' come from other seeds
@@ -129,9 +128,8 @@ def prepare(config: PretrainConfig, manifest: Manifest, work: Path) -> Prepared:
     images = TrainingImages(
         activations(train_rows, config.views), train_labels, train_primary, source_numbers(train_rows)
     )
-    features = PromptFeatures(
-        text_features(towers.text, start.tokenizer, prompts.texts), torch.from_numpy(prompts.owner)
-    )
+    spoken = cached_text_features(towers.text, start.tokenizer, prompts.texts, Path(config.cache))
+    features = PromptFeatures(spoken, torch.from_numpy(prompts.owner))
     learner = Learner(stages.back, towers.text.proj, towers.logit_scale)
     evaluate = validation(val_activations, val_primary, features, len(labels))
     return Prepared(learner, images, features, evaluate, labels, (val_rows, val_primary), start, preprocess)
@@ -163,24 +161,6 @@ def move_into_place(work: Path, out: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
     shutil.rmtree(work)
-
-
-def text_features(text: nn.Module, tokenizer: Tokenizer, prompts: Sequence[str]) -> Tensor:
-    """Mean-pooled states of the frozen text tower, (P, F) float32; each prompt computed without padding."""
-    tower = cast(Any, text).eval()
-    tokens = [encoding.ids for encoding in tokenizer.encode_batch(list(prompts))]
-    features = torch.empty(len(tokens), tower.config.hidden_size)
-    for length in sorted({len(ids) for ids in tokens}):
-        alike = [index for index, ids in enumerate(tokens) if len(ids) == length]
-        for start in range(0, len(alike), 64):
-            part = alike[start : start + 64]
-            ids = torch.tensor([tokens[index] for index in part])
-            with torch.no_grad():
-                states = tower.transformer(
-                    input_ids=ids, attention_mask=torch.ones_like(ids)
-                ).last_hidden_state
-            features[part] = states.mean(dim=1)
-    return features
 
 
 def validation(
