@@ -11,7 +11,7 @@ app: $(VENV)/.app-$(if $(GPU),gpu,cpu)
 	$(BIN)/python app.py $(ARGS)
 
 test: $(VENV)/.dev .chromium
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
