@@ -1,5 +1,6 @@
 """Studies being made: their photographs are looked at one by one, in the background, and the draft stored."""
 
+import logging
 import shutil
 import threading
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from reader_study.protocol import Protocol
 from webapp.photograph_checks import PhotographChecks, check_photographs
 from webapp.rooms import Rooms
 
+LOG = logging.getLogger(__name__)
 KEPT = 20  # finished ones, for managers who come back to the page
 PATIENCE_SECONDS = 2.0  # from here on progress is shown instead of the result
 
@@ -88,9 +90,9 @@ class Draftings:
             made.checked = checked
         except StudyError as error:
             made.problem = error
-        except BaseException:
+        except Exception:
+            LOG.exception("making the study %r", made.protocol.name)
             made.problem = DesignError("The study could not be made; the server's log says why.")
-            raise
         finally:
             if made.checked is None:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,6 @@
 """The model's answers to a study's cases, computed and frozen when it opens, in the background."""
 
+import logging
 import threading
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from webapp.photographs import cropped
 from webapp.png import map_png, to_png
 from webapp.rooms import Rooms
 
+LOG = logging.getLogger(__name__)
 RANKS = 10  # frozen a case
 MAPS = 3  # ranks with an evidence map
 REFERENCES = 3  # nearest cases with known diagnosis
@@ -67,9 +69,9 @@ class Openings:
                 self.rooms.blinding.learn()
             except (StudyError, KnowledgeError, ImageReadError, OSError) as error:
                 opening.problem = error
-            except BaseException:
+            except Exception:
+                LOG.exception("opening the study %r", study)
                 opening.problem = StudyError("The study could not be opened; the server's log says why.")
-                raise
             finally:
                 opening.finished = True
 

@@ -61,14 +61,14 @@ def test_bad_photographs_make_no_study_and_leave_no_files(made):
     assert not folder.exists()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_our_own_fault_is_a_sentence_too(made):
+def test_our_own_fault_is_a_sentence_too(made, caplog):
     def broken(*_):
         raise RuntimeError("a fault of ours")
 
     _, folder, failed = made(broken)
     assert failed.finished.wait(30)
     assert isinstance(failed.problem, DesignError)
+    assert "a fault of ours" in caplog.text
     assert "server's log" in str(failed.problem)
     assert not folder.exists()
 

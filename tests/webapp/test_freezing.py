@@ -65,9 +65,9 @@ def test_a_model_without_evidence_maps_opens_an_aided_study_without_them(rooms):
     assert (opening.problem, opening.done, state) == (None, 1, "open")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_our_own_fault_ends_the_opening_with_a_sentence(rooms):
+def test_our_own_fault_ends_the_opening_with_a_sentence(rooms, caplog):
     rooms.engine.similarity = lambda *_: 1 / 0
     opening, state = opened(rooms)
     assert "server's log" in str(opening.problem)
+    assert "ZeroDivisionError" in caplog.text
     assert state == "draft"
