@@ -226,6 +226,8 @@ def _refuse_dropped(connection: psycopg.Connection[object], *_: object) -> None:
 
     Between transactions a server has nothing to say but goodbye.
     """
+    if connection.closed:
+        raise DisconnectionError
     with selectors.DefaultSelector() as said:
         said.register(connection.fileno(), selectors.EVENT_READ)
         if said.select(0):

@@ -114,7 +114,12 @@ def test_a_connection_that_the_server_ended_is_replaced(postgresql):
     with killer.transaction() as session:
         assert session.scalar(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": mine})
     with database.session() as session:
-        assert session.scalar(text("SELECT pg_backend_pid()")) != mine
+        other = session.scalar(text("SELECT pg_backend_pid()"))
+        assert other != mine
+        held = session.connection().connection.driver_connection
+    held.close()
+    with database.session() as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) not in (mine, other)
     killer.close()
     database.close()
 
