@@ -35,7 +35,7 @@ def move_groups(
         join: The split that takes.
         share: Share of the groups that are moved, above 0 and at most 1.
         out: The copy; its images are absolute paths, its other columns those of the manifest.
-        source: Only photographs of this source leave; of any where left out.
+        source: Only groups with a photograph of this source leave, wholly; of any where left out.
         seed: Another one moves other groups.
 
     Returns:
@@ -48,7 +48,8 @@ def move_groups(
         raise ManifestError(f"The share of groups to move lies above 0 and is at most 1; {share:g} does not.")
     if leave == join:
         raise ManifestError("Groups are moved from one split to another, not to the same.")
-    rows = read_manifest(manifest).where(leave, source).rows
+    of_split = read_manifest(manifest).where(leave)
+    rows = of_split.where(source=source).rows
     groups: defaultdict[str, dict[str, None]] = defaultdict(dict)
     taken: set[str] = set()
     for row in rows:
@@ -59,7 +60,7 @@ def move_groups(
     for of_label in groups.values():
         drawn = sorted(of_label, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest())
         moved.update(drawn[: math.ceil(share * len(drawn))])
-    lines = {row.row: row for row in rows if row.group in moved}
+    lines = {row.row: row for row in of_split if row.group in moved}
     columns, table = manifest_table(manifest)
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")

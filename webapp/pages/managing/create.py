@@ -88,10 +88,10 @@ def _shown(who: Acting, drafting: Drafting) -> HTMLResponse:
         answer = who.page(title, "/manage/new", body)
         answer.headers["Refresh"] = "2"
         return answer
-    if drafting.problem is not None or drafting.checked is None:
-        assert drafting.problem is not None
+    if drafting.problem is not None:
         said, code = problem(drafting.problem, who.words)
         return _page(who, said, code, drafting.values)
+    assert drafting.checked is not None, "what is finished has a problem or was checked"
     made = _made(who, drafting.name, title, drafting.total, drafting.checked)
     return who.page(title, "/manage/new", made)
 
