@@ -61,7 +61,8 @@ class PretrainConfig:
         prompt_style: Prompts that stand for a label.
         template: Prompt template.
         frozen_stages: Image stages that do not learn, 0 to 7.
-        views: Views of each photograph, the plain one included.
+        views: Kept views of each photograph, the plain one included; 0 draws a new view each time, which
+            costs the frozen stages' work at every step.
         epochs: Passes over as many draws as there are photographs.
         batch: Photographs per step.
         learning_rate: Peak, of the image stages that learn.

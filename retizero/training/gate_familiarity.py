@@ -14,19 +14,22 @@ from retizero.model.errors import ModelError
 from retizero.serving import Engine
 from retizero.serving.familiarity import Familiarity, fit_familiarity
 from retizero.serving.gate import look_at
+from retizero.training.gate_counterexamples import counterexamples
 from retizero.training.gate_reference import borderless
 
-ACCEPTED = 0.985  # of validation photographs; leaves room below the 2 % that may be refused
+ACCEPTED = 0.988  # of validation photographs; leaves room below the 2 % that may be refused
 _EVERY = 4  # one in so many training photographs
 
 
 def fit_model_familiarity(model: str, manifest: Path, seed: int = 0) -> Path:
-    """Fit on training photographs, crops of half of them, and phantoms; scale on validation photographs.
+    """Fit on training photographs, crops of half of them, and phantoms, against pictures that are none.
+
+    Validation photographs decide the scale and the limit.
 
     Args:
         model: Id or folder of a model on this machine; the file is written beside its weights.
         manifest: Photographs with the splits ``train`` and ``val``.
-        seed: Seeds the crops.
+        seed: Seeds the crops and the other pictures.
 
     Returns:
         The model's folder.
@@ -49,6 +52,8 @@ def fit_model_familiarity(model: str, manifest: Path, seed: int = 0) -> Path:
             known.append(engine.embed_image([borderless(image, rng.uniform(0.6, 0.97))]))
     drawn = [phantom.render(label, n, size=384) for label in phantom.LABELS for n in range(2)]
     known.append(engine.embed_image(drawn))
+    pictures = counterexamples(seed)
+    others = [engine.embed_image([each]) for each in tqdm(pictures, desc="other pictures", mininterval=10)]
     held_out, oddness = [], []
     for row in tqdm(rows.where("val").rows, desc="held out", mininterval=10):
         image = read_image(row.image)
@@ -57,6 +62,7 @@ def fit_model_familiarity(model: str, manifest: Path, seed: int = 0) -> Path:
     fitted: Familiarity = fit_familiarity(
         engine.identity.weights_sha256,
         np.concatenate(known),
+        np.concatenate(others),
         np.concatenate(held_out),
         np.array(oddness),
         ACCEPTED,

@@ -8,15 +8,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from retizero import phantom
 from retizero.data import read_image, read_manifest
 from retizero.serving import Engine
+from retizero.training.gate_counterexamples import Picture, behind_round_mask, parts
 from retizero.training.gate_reference import borderless
 
-Picture = NDArray[np.uint8]
 _PICTURES = (
     "astronaut", "brick", "camera", "cell", "chelsea", "clock", "coffee", "coins", "colorwheel", "grass",
     "gravel", "horse", "hubble_deep_field", "immunohistochemistry", "logo", "moon", "page", "rocket", "text",
@@ -41,8 +40,8 @@ def gate_rates(manifest: Path, split: str, model: str, seed: int = 0) -> dict[st
         ],
         "phantoms": [phantom.render(label, 1000 + n, size=384) for label in phantom.LABELS for n in range(3)],
         "bundled pictures": natural,
-        "parts of bundled pictures": [part for each in natural for part in _parts(each, rng)],
-        "bundled pictures behind a round mask": [_masked(each) for each in natural],
+        "parts of bundled pictures": [part for each in natural for part in parts(each, rng, 4)],
+        "bundled pictures behind a round mask": [behind_round_mask(each) for each in natural],
         "drawings: text pages": [_text_page(rng) for _ in range(_DRAWN)],
         "drawings: faces": [_face(rng) for _ in range(_DRAWN)],
         "drawings: layered scans like OCT": [_layers(rng) for _ in range(_DRAWN)],
@@ -74,22 +73,6 @@ def natural_pictures() -> Iterator[Picture]:
             if picture.ndim == 2
             else np.ascontiguousarray(picture[:, :, :3])
         )
-
-
-def _parts(picture: Picture, rng: np.random.Generator) -> Iterator[Picture]:
-    height, width = picture.shape[:2]
-    for _ in range(4):
-        side = int(min(height, width) * rng.uniform(0.4, 0.8))
-        y, x = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
-        yield picture[y : y + side, x : x + side]
-
-
-def _masked(picture: Picture) -> Picture:
-    side = min(picture.shape[:2])
-    square = picture[:side, :side].copy()
-    rows, columns = np.ogrid[:side, :side]
-    square[np.hypot(columns - side / 2, rows - side / 2) > 0.48 * side] = 0
-    return square
 
 
 def _text_page(rng: np.random.Generator) -> Picture:

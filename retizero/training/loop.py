@@ -19,6 +19,7 @@ from retizero.training.config import PretrainConfig
 from retizero.training.learner import Learner, move_average
 from retizero.training.losses import clip_loss, evidential_loss, siglip_loss, soft_cross_entropy
 from retizero.training.run_state import RunState
+from retizero.training.views import Views
 
 MAX_LOGIT_SCALE = math.log(100)
 SIGLIP_BIAS = -10.0  # of the paper's start (Zhai et al. 2023)
@@ -29,13 +30,13 @@ class TrainingImages:
     """Photographs to learn from.
 
     Attributes:
-        activations: (N, V, C, H, W) float16, view 0 the plain photograph.
+        views: Where each photograph's views come from.
         labels: (N, K) 0/1, every label of a photograph.
         primary: (N,) index of the primary label.
         source: (N,) index of where a photograph comes from.
     """
 
-    activations: NDArray[np.float16]
+    views: Views
     labels: NDArray[np.float32]
     primary: NDArray[np.int64]
     source: NDArray[np.int64]
@@ -104,7 +105,8 @@ def train(
             run.order = draw_order(weight, config.batch, steps, run.rng)
         learner.train()
         while run.step < steps:
-            loss = _step_loss(learner, images, prompts, run.order[run.step], config, run.epoch, run.rng)
+            views = images.views.batch(run.order, run.epoch, run.step, run.rng)
+            loss = _step_loss(learner, views, images, prompts, run, config)
             run.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
@@ -145,19 +147,18 @@ def _finish_epoch(
 
 def _step_loss(
     learner: Learner,
+    views: Tensor,
     images: TrainingImages,
     prompts: PromptFeatures,
-    picked: NDArray[np.int64],
+    run: RunState,
     config: PretrainConfig,
-    epoch: int,
-    rng: np.random.Generator,
 ) -> Tensor:
     """Loss of one batch of photographs, each with one sampled caption."""
     weights, count = config.loss, images.labels.shape[1]
+    picked, rng = run.order[run.step], run.rng
     labels = torch.from_numpy(images.labels[picked])
     primary = torch.from_numpy(images.primary[picked])
     target = prototype_targets(labels, primary, weights.smoothing, weights.secondary)
-    views = _views(images.activations, picked, rng)
     if config.mixup:
         views, labels, target = mixed(views, labels, target, rng.beta(config.mixup, config.mixup))
     image_embeddings = learner.images(views)
@@ -172,7 +173,7 @@ def _step_loss(
     if weights.siglip:
         loss = loss + weights.siglip * siglip_loss(logits_per_text + SIGLIP_BIAS, shown)
     if weights.evidential:
-        loss = loss + weights.evidential * evidential_loss(logits_per_text, epoch)
+        loss = loss + weights.evidential * evidential_loss(logits_per_text, run.epoch)
 
     diseases = int(prompts.owner.max()) + 1
     prototypes = prompts.prototypes(learner, diseases)
@@ -218,14 +219,6 @@ def draw_order(
 ) -> NDArray[np.int64]:
     """Photographs of an epoch, (steps, batch), each drawn in proportion to its weight."""
     return rng.choice(len(weight), size=steps * batch, p=weight / weight.sum()).reshape(steps, batch)
-
-
-def _views(activations: NDArray[np.float16], picked: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-    """One random view of each photograph, mirrored half of the time."""
-    views = rng.integers(0, activations.shape[1], len(picked))
-    chosen = torch.from_numpy(activations[picked, views].astype(np.float32))
-    mirrored = torch.from_numpy(rng.random(len(picked)) < 0.5)
-    return torch.where(mirrored[:, None, None, None], chosen.flip(-1), chosen)
 
 
 def _sampled_labels(

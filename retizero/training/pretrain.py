@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from retizero.training.learner import Learner
 from retizero.training.loop import Evaluate, PromptFeatures, TrainingImages, train
 from retizero.training.prompt_features import cached_text_features
 from retizero.training.starting_towers import StartingTowers, starting_towers, towers_to_go_on_from
+from retizero.training.views import FreshViews, KeptViews, Views, kept_squares
 
 PHANTOM_SEED = 5201  # of training; the demo's phantoms and the tests' come from other seeds
 LEARNING_CURVE = "learning_curve.json"
@@ -125,9 +127,14 @@ def prepare(config: PretrainConfig, manifest: Manifest, work: Path) -> Prepared:
         )
 
     val_activations = activations(val_rows, 1)
-    images = TrainingImages(
-        activations(train_rows, config.views), train_labels, train_primary, source_numbers(train_rows)
-    )
+    views: Views
+    if config.views:
+        views = KeptViews(activations(train_rows, config.views))
+    else:  # the smallest crop still has a pixel for each of the view's
+        side = math.ceil(config.size / config.augmentation.min_scale)
+        squares = kept_squares(train_rows, side, Path(config.cache))
+        views = FreshViews(squares, config.augmentation, preprocess, stages, config.seed)
+    images = TrainingImages(views, train_labels, train_primary, source_numbers(train_rows))
     spoken = cached_text_features(towers.text, start.tokenizer, prompts.texts, Path(config.cache))
     features = PromptFeatures(spoken, torch.from_numpy(prompts.owner))
     learner = Learner(stages.back, towers.text.proj, towers.logit_scale)

@@ -14,6 +14,7 @@ from retizero.training.loop import (
     train,
 )
 from retizero.training.schedule import warmup_then_cosine
+from retizero.training.views import KeptViews
 
 LABELS, PHOTOGRAPHS, CHANNELS, WIDTH = 3, 48, 6, 8
 
@@ -24,7 +25,9 @@ def tiny_problem():
     primary = rng.integers(0, LABELS, PHOTOGRAPHS)
     activations = rng.normal(0, 0.3, (PHOTOGRAPHS, 2, CHANNELS, 4, 4)).astype(np.float16)
     activations[np.arange(PHOTOGRAPHS), :, primary] += 1
-    images = TrainingImages(activations, np.eye(LABELS, dtype=np.float32)[primary], primary, primary % 2)
+    images = TrainingImages(
+        KeptViews(activations), np.eye(LABELS, dtype=np.float32)[primary], primary, primary % 2
+    )
     features = torch.from_numpy(rng.normal(size=(2 * LABELS, WIDTH)).astype(np.float32))
     return images, PromptFeatures(features, torch.arange(LABELS).repeat_interleave(2))
 
@@ -42,7 +45,7 @@ def tiny_config(**changes):
 def accuracy_of(images, prompts):
     def evaluate(learner):
         with torch.no_grad():
-            found = learner.images(torch.from_numpy(images.activations[:, 0].astype(np.float32)))
+            found = learner.images(torch.from_numpy(images.views.activations[:, 0].astype(np.float32)))
             right = (found @ prompts.prototypes(learner, LABELS).T).argmax(1).numpy() == images.primary
         return {"score": float(right.mean())}
 
