@@ -23,7 +23,10 @@ class ImageStages:
     def __init__(self, visual: nn.Module, frozen: int) -> None:
         if not 0 <= frozen <= STAGES:
             raise ValueError(f"frozen stages must be 0 to {STAGES}, not {frozen}.")
-        trunk = cast(Any, visual).trunk
+        trunk = getattr(visual, "trunk", None)
+        if not hasattr(trunk, "conv_stem"):
+            raise ValueError("This image tower is no single EfficientNet; it cannot be trained in stages.")
+        trunk = cast(Any, trunk)
         self.front = nn.Sequential(trunk.conv_stem, trunk.bn1, *list(trunk.blocks)[:frozen])
         self.back = nn.Sequential(
             *list(trunk.blocks)[frozen:],

@@ -126,6 +126,9 @@ def build_image_tower(architecture: Mapping[str, Any]) -> TowerFeatures:
     if kind == "timm":
         from timm import create_model
 
+        from retizero.model.pair_trunk import know_pair
+
+        know_pair(str(architecture["name"]))
         return TowerFeatures(
             create_model(str(architecture["name"]), num_classes=0, global_pool=str(architecture["pool"]))
         )

@@ -1,7 +1,8 @@
 """Read and write a model folder: open_clip config, safetensors, tokenizer, identity. Nothing is fetched.
 
 Layout: ``open_clip_config.json`` (open_clip's own form; ``hf_model_name`` names a folder inside this one),
-``model.safetensors``, ``text/config.json`` and ``text/tokenizer.json`` of the text tower, ``identity.json``.
+``model.safetensors`` (half precision, some matrices in eight bits), ``text/config.json`` and
+``text/tokenizer.json`` of the text tower, ``identity.json``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from retizero.model.dual_encoder import DualEncoder
+from retizero.model.eight_bits import in_floats
 from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity, sha256_of
 
@@ -58,6 +60,9 @@ def build_towers(config: dict[str, Any], folder: Path) -> nn.Module:
     """
     from open_clip.model import CustomTextCLIP
 
+    from retizero.model.pair_trunk import know_pair
+
+    know_pair(str(config["vision_cfg"].get("timm_model_name", "")))
     text = {**config["text_cfg"], "hf_model_pretrained": False}
     text["hf_model_name"] = str((folder / text["hf_model_name"]).resolve())
     vision = {**config["vision_cfg"], "timm_model_pretrained": False}
@@ -70,11 +75,7 @@ def load_strictly(towers: nn.Module, weights: Path) -> None:
     Raises:
         ModelError: A tensor is missing, unexpected, or of another shape; the message names it.
     """
-    try:
-        stored = load_file(weights)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{weights} is not a safetensors file that can be read.") from error
-    own = towers.state_dict()
+    stored, own = read_weights(weights), towers.state_dict()
     missing, unexpected = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
     shapes = [
         f"{name} {tuple(stored[name].shape)} instead of {tuple(own[name].shape)}"
@@ -89,6 +90,18 @@ def load_strictly(towers: nn.Module, weights: Path) -> None:
     if problems:
         raise ModelError(f"{weights.name} does not fit its config; {'; '.join(problems)}.")
     towers.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in stored.items()}, strict=True)
+
+
+def read_weights(weights: Path) -> dict[str, torch.Tensor]:
+    """Read a safetensors file; matrices in eight bits come as float32.
+
+    Raises:
+        ModelError: It is no such file.
+    """
+    try:
+        return in_floats(load_file(weights))
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{weights} is not a safetensors file that can be read.") from error
 
 
 def write_open_clip_folder(

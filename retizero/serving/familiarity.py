@@ -2,8 +2,8 @@
 
 Fitted by ``retizero train familiarity`` and stored beside the weights it belongs to; other weights ignore it.
 The distance is Mahalanobis' (Lee et al. 2018), scaled so that 99 % of validation photographs lie below 1. To
-that is added how much the embedding is like those of other pictures: the loss of a logistic regression between
-photographs and pictures that are none (outlier exposure; Hendrycks et al. 2019).
+that is added how much the embedding is like those of other pictures: the loss of a logistic regression
+between photographs and pictures that are none (outlier exposure; Hendrycks et al. 2019).
 """
 
 from __future__ import annotations

@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from retizero.data import read_manifest
 from retizero.knowledge import label_set, load_catalogue
 from retizero.model import load_model
 from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity, sha256_of
-from retizero.model.open_clip_folder import CONFIG, IDENTITY, WEIGHTS
+from retizero.model.open_clip_folder import (
+    CONFIG,
+    IDENTITY,
+    TEXT,
+    WEIGHTS,
+    open_clip_config,
+    read_weights,
+)
 from retizero.training.calibration import calibrate
 from retizero.training.labels import label_matrix
 from retizero.training.pretrain import move_into_place
@@ -54,20 +62,67 @@ def average_models(
         raise ModelError("An average needs at least two models.")
     if shares and (len(shares) != len(folders) or min(shares) < 0 or sum(shares) <= 0):
         raise ModelError("Give one share for each model, none below 0 and one above.")
+    made = Combined(mean_of([folder / WEIGHTS for folder in folders], shares), model_config(folders[0]))
+    return write_combined(made, folders, out, manifest, labels, size, mirror)
+
+
+@dataclass(frozen=True)
+class Combined:
+    """What was made of several models.
+
+    Attributes:
+        weights: For the file.
+        config: The ``model_cfg`` part of ``open_clip_config.json``.
+        architecture: In words, put before the last model's.
+    """
+
+    weights: dict[str, torch.Tensor]
+    config: dict[str, Any]
+    architecture: str = ""
+
+
+def model_config(folder: Path) -> dict[str, Any]:
+    """The ``model_cfg`` of a folder.
+
+    Raises:
+        ModelError: The folder lacks it.
+    """
+    if not (folder / CONFIG).is_file():
+        raise ModelError(f"The model folder {folder} lacks {CONFIG}.")
+    return open_clip_config(folder)
+
+
+def write_combined(
+    made: Combined,
+    folders: Sequence[Path],
+    out: Path,
+    manifest: Path,
+    labels: str,
+    size: int,
+    mirror: bool,
+) -> ModelIdentity:
+    """Write the model made of several, with the last one's identity, calibrated; all of it or nothing.
+
+    Raises:
+        ValueError: The manifest, a label or a photograph cannot be used.
+    """
     identity = load_model(str(folders[-1]), "cpu").identity
     chosen = label_set(labels)
     rows = read_manifest(manifest).where("val").rows
     _, primary = label_matrix(rows, chosen, load_catalogue())
     work = out.with_name(f"{out.name}.partial")
     shutil.rmtree(work, ignore_errors=True)
-    shutil.copytree(folders[0] / "text", work / "text")
-    save_file(mean_of([folder / WEIGHTS for folder in folders], shares), work / WEIGHTS, {"format": "pt"})
+    shutil.copytree(folders[0] / TEXT, work / TEXT)
+    save_file(made.weights, work / WEIGHTS, {"format": "pt"})
+    (work / WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner can read
     config = json.loads((folders[0] / CONFIG).read_text(encoding="utf-8"))
+    config["model_cfg"] = made.config
     config["model_cfg"]["vision_cfg"]["image_size"] = size
     config["preprocess_cfg"]["size"] = size
     (work / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     identity = replace(
         identity,
+        architecture=made.architecture + identity.architecture,
         preprocess={**identity.preprocess, "size": size},
         mirror=mirror,
         weights_sha256=sha256_of(work / WEIGHTS),
@@ -84,7 +139,7 @@ def mean_of(files: Sequence[Path], shares: Sequence[float] = ()) -> dict[str, to
     Raises:
         ModelError: The files do not hold tensors of the same names and shapes.
     """
-    stored = [load_file(file) for file in files]
+    stored = [read_weights(file) for file in files]
     shapes = [{name: tensor.shape for name, tensor in each.items()} for each in stored]
     for file, each in zip(files, shapes, strict=True):
         if each != shapes[0]:

@@ -216,6 +216,26 @@ def average(
     typer.echo(f"{out}: {identity.fingerprint}")
 
 
+@app.command()
+def pair(
+    model: Annotated[
+        tuple[Path, Path], typer.Option(help="Two model folders; the second went on from the first.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the model that is made.")],
+    manifest: Annotated[Path, typer.Option(help="CSV with image, label and the split val, to calibrate on.")],
+    size: Annotated[int, typer.Option(min=32, help="Side of the input square, pixels.")],
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Embed photographs together with their mirror images.")
+    ] = False,
+    labels: Annotated[str, typer.Option(help="Label set of the calibration.")] = "fundus42",
+) -> None:
+    """Set the image towers of two models side by side in one, and calibrate it."""
+    from retizero.training.pair import pair_models
+
+    identity = pair_models(*model, out, manifest, labels, size, mirror)
+    typer.echo(f"{out}: {identity.fingerprint}")
+
+
 @app.command("move-groups")
 def move_groups(
     manifest: Annotated[Path, typer.Option(help="CSV with image, group and split.")],

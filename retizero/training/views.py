@@ -119,7 +119,7 @@ def kept_squares(rows: Sequence[ManifestRow], side: int, folder: Path) -> NDArra
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial.npy")
-        store = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+        store = np.lib.format.open_memmap(
             partial, mode="w+", dtype=np.uint8, shape=(len(rows), side, side, 3)
         )
         for number, row in enumerate(tqdm(rows, desc="squares", mininterval=10)):
