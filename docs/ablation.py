@@ -80,7 +80,7 @@ and standard deviation over {asked.seeds} seeds of projections and sampling.
 
 What these runs can say: how the parts compare while ImageNet's EfficientNet-Lite2 stays frozen up to its last
 convolution, {RECIPE.epochs} epochs at {RECIPE.size} px without augmentation but mirroring. The shipped model
-trains three stages more, with augmentation, for longer: its numbers are higher (see its model card), and
+has two towers with three and six stages trained, with augmentation, for longer: its numbers are higher, and
 differences may be other there. The scale of SigLIP's logits is learned, their bias stays at -10.
 
 {markdown_table(Table("", header, tuple(rows), (1, 2, 3, 4)))}

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retizero.data import Manifest, read_manifest
-from retizero.evaluation import evaluate_retrieval, evaluate_zero_shot
+from retizero.evaluation import evaluate_explanations, evaluate_retrieval, evaluate_zero_shot
 from retizero.evaluation.documents import markdown_table
 from retizero.evaluation.tables import Table, headline, interval, number, report_words, tables_of
 from retizero.knowledge import STYLES, Style, parse_labels
@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             **retrieval(engine, manifest),
             "data": data_table(manifest),
             "gate": gate_table(asked.manifest, str(folder)),
+            "evidence": evidence_table(folder, manifest),
             "facts": facts(engine, folder),
         }
     finally:
@@ -143,6 +144,13 @@ def gate_table(manifest: Path, model: str) -> str:
     rates = gate_rates(manifest, "test", model)
     rows = [(kind, str(int(each["n"])), f"{each['refused']:.1%}") for kind, each in rates.items()]
     return markdown_table(Table("", ("pictures", "n", "refused"), tuple(rows), (1, 2)))
+
+
+def evidence_table(folder: Path, manifest: Manifest) -> str:
+    """Evidence maps of a sample of test photographs against maps that know nothing."""
+    engine = Engine.load(str(folder))  # one that remembers nothing: every step of a curve is a new picture
+    report = evaluate_explanations(engine, manifest.where("test"), parse_labels("fundus42"))
+    return markdown_table(headline(report, report_words()))
 
 
 def facts(engine: Engine, folder: Path) -> str:

@@ -13,7 +13,9 @@ import torch
 
 from retizero.training.config import PretrainConfig
 
-_NOT_THE_RUN = ("title", "out", "cache", "checkpoints", "checkpoint_every", "trained_on", "licence")
+_NOT_THE_RUN = (
+    "title", "out", "cache", "checkpoints", "checkpoint_every", "keep", "trained_on", "licence",
+)  # fmt: skip
 
 
 class CheckpointError(ValueError):

@@ -75,6 +75,8 @@ class PretrainConfig:
         phantoms: Rendered photographs that join the split ``train``, of the labels that phantoms have.
         mixup: Photographs are blended in pairs, shares drawn from Beta(mixup, mixup); 0 for none (Zhang
             et al. 2018; of activations as in Verma et al. 2019).
+        keep: ``best``: the weights of the epoch with the best validation score are written; ``last``: those
+            of the last one, where too few photographs validate to choose by.
         drop: Dropout before the image projection.
         ema: Decay of the averaged weights, per step.
         mirror: Embed each photograph together with its mirror image when the model is used.
@@ -112,6 +114,7 @@ class PretrainConfig:
     source_balance: float = 0.0
     phantoms: int = 0
     mixup: float = 0.0
+    keep: str = "best"
     drop: float = 0.2
     ema: float = 0.98
     mirror: bool = False
@@ -145,6 +148,8 @@ def read_config(path: Path) -> PretrainConfig:
     for required in ("id", "title", "out"):
         if required not in values:
             raise ConfigError(f"The configuration {path} lacks {required}.")
+    if values.get("keep", "best") not in ("best", "last"):
+        raise ConfigError(f"{path}: keep must be best or last, not {values['keep']!r}.")
     return PretrainConfig(**_known(values, PretrainConfig, str(path)))
 
 

@@ -75,7 +75,7 @@ def train(
     checkpoint: Path | None = None,
     resume: bool = False,
 ) -> list[dict[str, float]]:
-    """Train in place and leave the averaged weights of the best epoch in ``learner``.
+    """Train in place and leave the averaged weights of the best epoch, or of the last, in ``learner``.
 
     Args:
         learner: Changed in place.
@@ -126,7 +126,7 @@ def train(
         _finish_epoch(run, config, evaluate, report)
         if checkpoint is not None:
             save_checkpoint(checkpoint, run.state_dict())
-    learner.load_state_dict(run.best[1])
+    learner.load_state_dict(run.best[1] if config.keep == "best" else run.average.state_dict())
     learner.eval()
     return run.history
 

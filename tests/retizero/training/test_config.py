@@ -33,6 +33,7 @@ def test_the_steps_to_the_embedded_model_follow_from_one_another():
         ("id: a\ntitle: b\nout: c\nloss: {clipp: 1}\n", "unknown settings clipp"),
         ("id: a\ntitle: b\nout: c\nepochs: many\n", "epochs must be a whole number"),
         ("id: a\ntitle: b\nout: c\nlearning_rate: 1e\n", "learning_rate must be a number"),
+        ("id: a\ntitle: b\nout: c\nkeep: first\n", "keep must be best or last"),
         ("- id\n", "settings by name"),
         ("id: [\n", "not valid YAML"),
     ],

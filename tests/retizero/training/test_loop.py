@@ -77,7 +77,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not():
     assert not torch.equal(ends[0], ends[2])
 
 
-def test_the_best_epoch_is_kept():
+@pytest.mark.parametrize(("keep", "epoch"), [("best", 1), ("last", 5)])
+def test_the_best_epoch_is_kept_or_the_last(keep, epoch):
     images, prompts = tiny_problem()
     scores = iter([0.1, 0.9, 0.2, 0.3, 0.1, 0.0])
     seen = []
@@ -87,8 +88,8 @@ def test_the_best_epoch_is_kept():
         return {"score": next(scores)}
 
     learner = tiny_learner()
-    train(learner, images, prompts, tiny_config(), evaluate, lambda _: None)
-    assert torch.equal(learner.text_projection.weight.detach(), seen[1])
+    train(learner, images, prompts, tiny_config(keep=keep), evaluate, lambda _: None)
+    assert torch.equal(learner.text_projection.weight.detach(), seen[epoch])
 
 
 def test_the_evidential_term_can_be_added():
