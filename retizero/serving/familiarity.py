@@ -52,6 +52,7 @@ class Familiarity:
         metadata = {"weights_sha256": self.weights_sha256, "limit": f"{self.limit:.6g}"}
         tensors = {"mean": self.mean, "whitening": self.whitening, "others": self.others}
         save_file(tensors, folder / FILE, metadata)
+        (folder / FILE).chmod(0o644)  # safetensors writes files that only their owner can read
 
 
 def fit_familiarity(

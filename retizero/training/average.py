@@ -73,7 +73,7 @@ class Combined:
     Attributes:
         weights: For the file.
         config: The ``model_cfg`` part of ``open_clip_config.json``.
-        architecture: In words, put before the last model's.
+        architecture: In words, added to the last model's.
     """
 
     weights: dict[str, torch.Tensor]
@@ -122,7 +122,7 @@ def write_combined(
     (work / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     identity = replace(
         identity,
-        architecture=made.architecture + identity.architecture,
+        architecture=identity.architecture + made.architecture,
         preprocess={**identity.preprocess, "size": size},
         mirror=mirror,
         weights_sha256=sha256_of(work / WEIGHTS),

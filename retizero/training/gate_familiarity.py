@@ -19,6 +19,7 @@ from retizero.training.gate_reference import borderless
 
 ACCEPTED = 0.988  # of validation photographs; leaves room below the 2 % that may be refused
 _EVERY = 4  # one in so many training photographs
+_PHANTOMS = 8  # of each label; the demo must answer its own examples
 
 
 def fit_model_familiarity(model: str, manifest: Path, seed: int = 0) -> Path:
@@ -50,7 +51,7 @@ def fit_model_familiarity(model: str, manifest: Path, seed: int = 0) -> Path:
         known.append(engine.embed_image([image]))
         if number % 2:
             known.append(engine.embed_image([borderless(image, rng.uniform(0.6, 0.97))]))
-    drawn = [phantom.render(label, n, size=384) for label in phantom.LABELS for n in range(2)]
+    drawn = [phantom.render(label, n, size=384) for label in phantom.LABELS for n in range(_PHANTOMS)]
     known.append(engine.embed_image(drawn))
     pictures = counterexamples(seed)
     others = [engine.embed_image([each]) for each in tqdm(pictures, desc="other pictures", mininterval=10)]

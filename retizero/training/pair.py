@@ -51,7 +51,7 @@ def pair_models(
     config["vision_cfg"]["timm_model_name"] = pair_name(trunks[0])
     lengths = [mean_length(folder, manifest, size) for folder in (first, second)]
     weights = paired(read_weights(first / WEIGHTS), read_weights(second / WEIGHTS), lengths)
-    made = Combined(in_eight_bits(weights, _TEXT + "encoder."), config, "pair of image trunks, each as in ")
+    made = Combined(in_eight_bits(weights, _TEXT + "encoder."), config, "; two image trunks side by side")
     return write_combined(made, (first, second), out, manifest, labels, size, mirror)
 
 

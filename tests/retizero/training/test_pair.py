@@ -80,7 +80,7 @@ def test_its_text_tower_is_stored_in_eight_bits_and_says_nearly_the_same(made):
 
 def test_it_is_calibrated_and_says_what_it_is(made):
     identity = load_model(made / "both", "cpu").identity
-    assert identity.architecture.startswith("pair of image trunks")
+    assert identity.architecture.endswith("; two image trunks side by side")
     assert identity.conformal["n"] > 0
 
 
