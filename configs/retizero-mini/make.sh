@@ -22,6 +22,7 @@ $retizero train move-groups --manifest "$manifest" --leave val --join train --sh
 $retizero train pretrain --config $recipes/4-first-more.yaml --manifest build/more-train.csv
 $retizero train pretrain --config $recipes/5-second-more.yaml --manifest build/more-train.csv
 
-$retizero train pair --model build/mini-4 build/mini-5 --size 288 --manifest build/more-train.csv --out models/retizero-mini
+$retizero train pair --model build/mini-4 build/mini-5 --size 288 --mirror --manifest build/more-train.csv \
+  --out models/retizero-mini
 $retizero train familiarity --manifest build/more-train.csv --model models/retizero-mini
 make card MANIFEST=build/more-train.csv

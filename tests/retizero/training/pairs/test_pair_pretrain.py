@@ -212,7 +212,7 @@ def test_a_recipe_of_another_command_or_none_is_told(tmp_path, capsys):
     other.write_text("recipe: mae\n")
     assert main(["train", "pretrain", "--config", str(other)]) == 2
     assert "retizero train mae" in capsys.readouterr().err
-    assert main(["train", "pretrain", "--config", str(CONFIGS / "retizero-mini.yaml")]) == 2
+    assert main(["train", "pretrain", "--config", str(CONFIGS / "retizero-mini/1-first.yaml")]) == 2
     assert "give --manifest" in capsys.readouterr().err
     assert main(["train", "pretrain", "--config", str(CONFIGS / "pairs-tiny.yaml")]) == 2
     assert "nothing to train on" in capsys.readouterr().err
