@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _LOCK = threading.Lock()
-_CHATTY_LOGGERS = ("PIL", "tifffile", "pydicom")
+_CHATTY = tuple(logging.getLogger(name) for name in ("PIL", "tifffile", "pydicom"))
+for _logger in _CHATTY:
+    _logger.addHandler(logging.NullHandler())  # else what goes no further is printed as a last resort
 
 
 @contextmanager
@@ -19,12 +21,11 @@ def quiet_decoders() -> Iterator[None]:
     """
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        loggers = [logging.getLogger(name) for name in _CHATTY_LOGGERS]
-        levels = [logger.level for logger in loggers]
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL + 1)
+        before = [logger.propagate for logger in _CHATTY]
+        for logger in _CHATTY:
+            logger.propagate = False  # a level would do too, and empty the caches of all loggers each time
         try:
             yield
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+            for logger, propagate in zip(_CHATTY, before, strict=True):
+                logger.propagate = propagate

@@ -67,7 +67,10 @@ class RunState:
         self.weights: dict[str, Tensor] = {n: t for n, t in own.items() if n not in frozen}
         rules = settings.optimiser
         self.optimiser = torch.optim.AdamW(
-            _groups(self.parameters, heads, rules), betas=rules.betas, eps=rules.epsilon
+            _groups(self.parameters, heads, rules),
+            betas=rules.betas,
+            eps=rules.epsilon,
+            fused=device == "cpu",
         )
         self._peaks = [group["lr"] for group in self.optimiser.param_groups]
         self._factor = warmup_then_cosine(
