@@ -20,6 +20,7 @@ def ranking(names: Sequence[str], probabilities: Sequence[float], words: Languag
     text = [f"{p:.1%}" for p in probabilities]
     colours = [theme.MODEL if i == 0 else theme.NEUTRAL for i in range(len(names))]
     labels = [wrap(f"{i}. {name}") for i, name in enumerate(names, start=1)]
+    lines = max((label.count("<br>") + 1 for label in labels), default=1)
     figure = go.Figure(
         go.Bar(
             x=list(probabilities),
@@ -35,7 +36,7 @@ def ranking(names: Sequence[str], probabilities: Sequence[float], words: Languag
     figure.update_layout(
         **LAYOUT,
         title=words("demo.figure"),
-        height=110 + 46 * len(names),
+        height=110 + max(46, 10 + 18 * lines) * len(names),
         xaxis={
             "title": {"text": words("demo.probability"), "font": {"size": 13}},
             "nticks": 4,
