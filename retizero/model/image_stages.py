@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from retizero.model.device import computes_in_bfloat16
+from retizero.model.errors import ModelError
 
 STAGES = 7
 
@@ -18,14 +19,17 @@ class ImageStages:
     Args:
         visual: open_clip's ``TimmModel``; its parameters are shared, nothing is copied.
         frozen: How many of the seven stages belong to the front; 7 leaves only the head.
+
+    Raises:
+        ModelError: There are not so many stages, or the tower is no single EfficientNet.
     """
 
     def __init__(self, visual: nn.Module, frozen: int) -> None:
         if not 0 <= frozen <= STAGES:
-            raise ValueError(f"frozen stages must be 0 to {STAGES}, not {frozen}.")
+            raise ModelError(f"Frozen stages must be 0 to {STAGES}, not {frozen}.")
         trunk = getattr(visual, "trunk", None)
         if not hasattr(trunk, "conv_stem"):
-            raise ValueError("This image tower is no single EfficientNet; it cannot be trained in stages.")
+            raise ModelError("This image tower is no single EfficientNet; it cannot be trained in stages.")
         trunk = cast(Any, trunk)
         self.front = nn.Sequential(trunk.conv_stem, trunk.bn1, *list(trunk.blocks)[:frozen])
         self.back = nn.Sequential(

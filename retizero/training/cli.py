@@ -11,6 +11,17 @@ import typer
 
 app = typer.Typer(help="Train models.", no_args_is_help=True)
 
+# Of the commands that make one model of several.
+MadeFolder = Annotated[Path, typer.Option(help="Folder of the model that is made.")]
+CalibrationManifest = Annotated[
+    Path, typer.Option(help="CSV with image, label and the split val, to calibrate on.")
+]
+Side = Annotated[int, typer.Option(min=32, help="Side of the input square, pixels.")]
+Mirror = Annotated[
+    bool, typer.Option("--mirror", help="Embed photographs together with their mirror images.")
+]
+CalibrationLabels = Annotated[str, typer.Option(help="Label set of the calibration.")]
+
 
 @app.callback()
 def train() -> None:
@@ -184,7 +195,7 @@ def gate(
     out: Annotated[
         Path | None, typer.Option(help="Reference file, instead of the one that the gate reads.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seeds the borderless crops.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seeds the borderless crops and the other pictures.")] = 0,
 ) -> None:
     """Measure what fundus photographs look like, for the gate that answers come behind."""
     from retizero.serving.gate import REFERENCE
@@ -198,16 +209,14 @@ def gate(
 @app.command()
 def average(
     model: Annotated[list[Path], typer.Option(help="Folder of a model; give it two or more times.")],
-    out: Annotated[Path, typer.Option(help="Folder of the model that is made.")],
-    manifest: Annotated[Path, typer.Option(help="CSV with image, label and the split val, to calibrate on.")],
-    size: Annotated[int, typer.Option(min=32, help="Side of the input square, pixels.")],
-    mirror: Annotated[
-        bool, typer.Option("--mirror", help="Embed photographs together with their mirror images.")
-    ] = False,
+    out: MadeFolder,
+    manifest: CalibrationManifest,
+    size: Side,
+    mirror: Mirror = False,
     share: Annotated[
         list[float] | None, typer.Option(help="How much each model counts, in their order; even without.")
     ] = None,
-    labels: Annotated[str, typer.Option(help="Label set of the calibration.")] = "fundus42",
+    labels: CalibrationLabels = "fundus42",
 ) -> None:
     """Average the weights of models that went on from one another, and calibrate the result."""
     from retizero.training.average import average_models
@@ -221,13 +230,11 @@ def pair(
     model: Annotated[
         tuple[Path, Path], typer.Option(help="Two model folders; the second went on from the first.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the model that is made.")],
-    manifest: Annotated[Path, typer.Option(help="CSV with image, label and the split val, to calibrate on.")],
-    size: Annotated[int, typer.Option(min=32, help="Side of the input square, pixels.")],
-    mirror: Annotated[
-        bool, typer.Option("--mirror", help="Embed photographs together with their mirror images.")
-    ] = False,
-    labels: Annotated[str, typer.Option(help="Label set of the calibration.")] = "fundus42",
+    out: MadeFolder,
+    manifest: CalibrationManifest,
+    size: Side,
+    mirror: Mirror = False,
+    labels: CalibrationLabels = "fundus42",
 ) -> None:
     """Set the image towers of two models side by side in one, and calibrate it."""
     from retizero.training.pair import pair_models
@@ -257,9 +264,9 @@ def move_groups(
 def familiarity(
     manifest: Annotated[Path, typer.Option(help="CSV with image, label and the splits train and val.")],
     model: Annotated[str, typer.Option(help="Id or folder of the model.")] = "retizero-mini",
-    seed: Annotated[int, typer.Option(help="Seeds the borderless crops.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seeds the borderless crops and the other pictures.")] = 0,
 ) -> None:
-    """Measure which embeddings a model's own photographs have, for the gate; written beside its weights."""
+    """Teach the gate which embeddings photographs have, and which other pictures; kept beside the weights."""
     from retizero.training.gate_familiarity import fit_model_familiarity
 
     typer.echo(str(fit_model_familiarity(model, manifest, seed)))

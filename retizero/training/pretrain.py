@@ -7,7 +7,7 @@ import math
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -132,7 +132,7 @@ def prepare(config: PretrainConfig, manifest: Manifest, work: Path) -> Prepared:
         views = KeptViews(activations(train_rows, config.views))
     else:  # the smallest crop still has a pixel for each of the view's
         side = math.ceil(config.size / config.augmentation.min_scale)
-        squares = kept_squares(train_rows, side, Path(config.cache))
+        squares = kept_squares(train_rows, replace(preprocess, size=side), Path(config.cache))
         views = FreshViews(squares, config.augmentation, preprocess, stages, config.seed)
     images = TrainingImages(views, train_labels, train_primary, source_numbers(train_rows))
     spoken = cached_text_features(towers.text, start.tokenizer, prompts.texts, Path(config.cache))

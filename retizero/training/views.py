@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,11 +13,10 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from retizero.data import ManifestRow, Preprocess, crop_to_field, read_image
+from retizero.data import ManifestRow, Preprocess, read_image
 from retizero.model.image_stages import ImageStages
 from retizero.training.augment import Augmentation
 
@@ -61,7 +61,7 @@ class FreshViews:
     """A new view at every draw, decided by seed, epoch, step and place; the next step's are drawn ahead.
 
     Args:
-        squares: (N, S, S, 3) uint8, photographs cropped to their field.
+        squares: (N, S, S, 3) uint8, from ``kept_squares``.
         augmentation: How far views differ.
         preprocess: Size and normalisation of views.
         stages: Its frozen front turns pixels into activations.
@@ -105,13 +105,14 @@ class FreshViews:
         return torch.from_numpy(np.stack(views))
 
 
-def kept_squares(rows: Sequence[ManifestRow], side: int, folder: Path) -> NDArray[np.uint8]:
-    """Photographs cropped to their field, (N, side, side, 3) uint8, as a memory map; computed once.
+def kept_squares(rows: Sequence[ManifestRow], preprocess: Preprocess, folder: Path) -> NDArray[np.uint8]:
+    """Photographs framed and resized, not normalised, (N, S, S, 3) uint8, as a memory map; computed once.
 
     Raises:
         ImageReadError: A photograph cannot be read.
     """
-    digest = hashlib.sha256(f"field {side}\n".encode())
+    side = preprocess.size
+    digest = hashlib.sha256(json.dumps(preprocess.to_dict(), sort_keys=True).encode())
     for row in rows:
         status = row.image.stat()
         digest.update(f"{row.name} {status.st_size} {status.st_mtime_ns}\n".encode())
@@ -123,8 +124,7 @@ def kept_squares(rows: Sequence[ManifestRow], side: int, folder: Path) -> NDArra
             partial, mode="w+", dtype=np.uint8, shape=(len(rows), side, side, 3)
         )
         for number, row in enumerate(tqdm(rows, desc="squares", mininterval=10)):
-            square = Image.fromarray(crop_to_field(read_image(row.image)))
-            store[number] = np.asarray(square.resize((side, side), Image.Resampling.BICUBIC))
+            store[number] = preprocess.resize(read_image(row.image))
         store.flush()
         partial.rename(path)
     loaded: NDArray[np.uint8] = np.load(path, mmap_mode="r")

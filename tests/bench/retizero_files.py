@@ -17,7 +17,7 @@ from retizero.model.retizero.network import RetiZero
 from tests.bench.rows import Row, machine
 
 MOST_COPIES = 2.5  # of the weights in memory: those in the file, which are mapped, and those of the model
-_CONVERT = "main(['models', 'convert', {!r}, '--out', {!r}])"
+_CONVERT = "raise SystemExit(main(['models', 'convert', {!r}, '--out', {!r}]))"
 _LOAD = "load_model({!r}, 'cpu')"
 _WATCHED = """
 import sys

@@ -11,6 +11,7 @@ from torch import nn
 
 from retizero import phantom
 from retizero.data import ManifestRow, Preprocess
+from retizero.model.errors import ModelError
 from retizero.model.image_stages import ImageStages
 from retizero.training import features
 from retizero.training.augment import Augmentation
@@ -77,7 +78,7 @@ def test_front_and_back_together_are_the_whole_tower(visual):
 
 @pytest.mark.parametrize("frozen", [-1, 8])
 def test_a_cut_outside_the_tower_is_refused(visual, frozen):
-    with pytest.raises(ValueError, match="0 to 7"):
+    with pytest.raises(ModelError, match="0 to 7"):
         ImageStages(visual, frozen)
 
 

@@ -102,5 +102,5 @@ def test_a_pair_is_no_starting_point_and_no_half_of_a_pair(made):
 
     with pytest.raises(ModelError, match="same timm image tower"):
         pair_models(made / "first", made / "both", made / "out", made / "data/val.csv", "fundus42", 64, False)
-    with pytest.raises(ValueError, match="no single EfficientNet"):
+    with pytest.raises(ModelError, match="no single EfficientNet"):
         ImageStages(load_model(made / "both", "cpu").image_tower, 4)

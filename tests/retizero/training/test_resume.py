@@ -4,17 +4,21 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from retizero.data import Preprocess
+from retizero.training.augment import Augmentation
 from retizero.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from retizero.training.clock import Clock
 from retizero.training.config import PretrainConfig
 from retizero.training.learner import move_average
 from retizero.training.loop import draw_order, drawing_weights, train
+from retizero.training.views import FreshViews
 from tests.retizero.training.test_loop import accuracy_of, tiny_config, tiny_learner, tiny_problem
 
 
@@ -48,6 +52,38 @@ def test_a_killed_and_resumed_run_ends_with_identical_weights(tmp_path, lines):
     resumed, resumed_history = finished(checkpoint, resume=True)
     assert resumed_history == history
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+def test_a_run_on_fresh_views_resumes_in_the_middle_of_an_epoch(tmp_path):
+    def run(checkpoint=None, resume=False, report=lambda _: None):
+        images, prompts = tiny_problem()
+        learner = tiny_learner()
+        images = replace(images, views=fresh_views(len(images.primary)))
+        config = tiny_config(checkpoint_every=2, keep="last")
+        train(learner, images, prompts, config, lambda _: {"score": 0.0}, report, checkpoint, resume)
+        return learner.state_dict()
+
+    def kill(line):
+        if "epoch 2 step 2" in line:
+            raise KilledError
+
+    whole = run()
+    with pytest.raises(KilledError):
+        run(tmp_path / "run.pt", report=kill)
+    resumed = run(tmp_path / "run.pt", resume=True)
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+class SixChannels:
+    """A frozen front that doubles the channels."""
+
+    def activations(self, pixels):
+        return torch.cat([pixels, -pixels], dim=1)
+
+
+def fresh_views(count):
+    squares = np.random.default_rng(0).integers(0, 255, (count, 12, 12, 3), dtype=np.uint8)
+    return FreshViews(squares, Augmentation(), Preprocess(8), SixChannels(), 0)
 
 
 def test_a_finished_run_resumes_to_the_same_weights(tmp_path):

@@ -89,13 +89,29 @@ def rows_in(folder):
 
 def test_squares_are_read_once_and_again_for_other_photographs(tmp_path, monkeypatch):
     rows = rows_in(tmp_path)
-    first = kept_squares(rows, 32, tmp_path / "cache")
+    first = kept_squares(rows, Preprocess(32), tmp_path / "cache")
     assert first.shape == (3, 32, 32, 3)
     assert [int(square[16, 16, 0]) for square in first] == [40, 100, 160]
     monkeypatch.setattr(views, "read_image", lambda path: pytest.fail("read again"))
-    assert np.array_equal(kept_squares(rows, 32, tmp_path / "cache"), first)
+    assert np.array_equal(kept_squares(rows, Preprocess(32), tmp_path / "cache"), first)
     with pytest.raises(pytest.fail.Exception, match="read again"):
-        kept_squares(rows[:2], 32, tmp_path / "cache")
+        kept_squares(rows[:2], Preprocess(32), tmp_path / "cache")
+
+
+def test_squares_are_framed_as_the_model_frames(tmp_path):
+    """A squashed photograph keeps its black sides, one cropped to its field does not."""
+    path = tmp_path / "wide.png"
+    wide = np.zeros((100, 200, 3), np.uint8)
+    rows, columns = np.ogrid[:100, :200]
+    wide[np.hypot(rows - 50, columns - 100) < 48] = 180
+    Image.fromarray(wide).save(path)
+    row = ManifestRow(path, path.name, "drusen", ("drusen",), "0", "", "train", 2)
+    share = {
+        crop: (kept_squares([row], Preprocess(64, crop=crop), tmp_path / "cache") > 90).mean()
+        for crop in ("field", "squash")
+    }
+    assert share["squash"] == pytest.approx(np.pi * 48**2 / 20000, abs=0.03)
+    assert share["field"] == pytest.approx(np.pi / 4, abs=0.06)
 
 
 def test_a_photograph_that_cannot_be_read_leaves_nothing_that_looks_finished(tmp_path):
@@ -103,7 +119,7 @@ def test_a_photograph_that_cannot_be_read_leaves_nothing_that_looks_finished(tmp
     rows[1] = replace(rows[1], image=tmp_path / "text.png")
     rows[1].image.write_text("no picture")
     with pytest.raises(ImageReadError):
-        kept_squares(rows, 32, tmp_path / "cache")
+        kept_squares(rows, Preprocess(32), tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("squares-????????????????.npy"))
 
 
