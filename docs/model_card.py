@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from docs.calibration_plot import calibration_plot
 from retizero.data import Manifest, read_manifest
 from retizero.evaluation import evaluate_explanations, evaluate_retrieval, evaluate_zero_shot
 from retizero.evaluation.documents import markdown_table
@@ -74,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, text in parts.items():
         card = card.replace(f"{{{{{name}}}}}", text)
     (folder / "README.md").write_text(card, encoding="utf-8")
+    bins = json.loads((KEPT / "zero-shot-test.json").read_text(encoding="utf-8"))["reliability"]
+    (folder / "calibration.svg").write_text(calibration_plot(bins), encoding="utf-8")
 
 
 def zero_shot(engine: RememberingEngine, manifest: Manifest) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -56,7 +57,11 @@ class Preprocess:
         """Scale to 0..1 and normalise per channel: (S, S, 3) uint8 to (3, S, S) float32."""
         scale = (1.0 / (255.0 * np.asarray(self.std))).astype(np.float32)
         offset = (np.asarray(self.mean) / np.asarray(self.std)).astype(np.float32)
-        return np.ascontiguousarray((square * scale - offset).transpose(2, 0, 1), dtype=np.float32)
+        values = np.arange(256, dtype=np.uint8) * scale[:, None] - offset[:, None]  # of each channel's levels
+        planes = np.empty((3, *square.shape[:2]), np.float32)
+        for plane, channel, levels in zip(planes, cv2.split(square), values, strict=True):
+            cv2.LUT(channel, levels, dst=plane)
+        return planes
 
     def lay_over(self, values: NDArray[np.float32], image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Lay values of the square that the tower sees over the photograph it was made from.

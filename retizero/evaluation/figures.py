@@ -17,7 +17,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#7f8a99"
 _COLOURS = (BLUE, ORANGE, GREEN, "#cc79a7")
 _MARKERS = ("circle", "square", "diamond", "cross")
 _DASHES = ("solid", "dash", "dot", "dashdot")
-_INK = "#1b2430"
+INK = "#1b2430"
 _LABEL_WIDTH = 34
 
 
@@ -42,7 +42,7 @@ def figures_of(report: Mapping[str, Any], words: Words | None = None, code: Code
 
 
 def _layout(title: str, height: int, **axes: Any) -> dict[str, Any]:  # noqa: ANN401 - Plotly's own structure
-    font = {"family": "system-ui, 'Noto Sans CJK SC', sans-serif", "size": 14, "color": _INK}
+    font = {"family": "system-ui, 'Noto Sans CJK SC', sans-serif", "size": 14, "color": INK}
     return {
         "title": {"text": title, "font": {"size": 16}, "x": 0, "xanchor": "left"},
         "height": height,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,15 @@ class TrainingImages:
     labels: NDArray[np.float32]
     primary: NDArray[np.int64]
     source: NDArray[np.int64]
+
+    @cached_property
+    def occurring(self) -> Tensor:
+        """Columns of the labels that at least one photograph shows.
+
+        A label without photographs is no wrong answer to learn: that would push a disease never seen away
+        from every photograph.
+        """
+        return torch.from_numpy(np.flatnonzero(self.labels.any(axis=0)))
 
 
 @dataclass(frozen=True)
@@ -154,7 +164,7 @@ def _step_loss(
     config: PretrainConfig,
 ) -> Tensor:
     """Loss of one batch of photographs, each with one sampled caption."""
-    weights, count = config.loss, images.labels.shape[1]
+    weights = config.loss
     picked, rng = run.order[run.step], run.rng
     labels = torch.from_numpy(images.labels[picked])
     primary = torch.from_numpy(images.primary[picked])
@@ -177,8 +187,9 @@ def _step_loss(
 
     diseases = int(prompts.owner.max()) + 1
     prototypes = prompts.prototypes(learner, diseases)
+    occurring = images.occurring
     loss = loss + weights.prototype * soft_cross_entropy(
-        scale * image_embeddings @ prototypes[:count].T, target
+        scale * image_embeddings @ prototypes[occurring].T, target[:, occurring]
     )
     if weights.text:
         some = torch.from_numpy(rng.integers(0, len(prompts.owner), 256))

@@ -2,8 +2,8 @@
 
 Theirs is ``open_clip_train.train.train_one_epoch`` with open_clip's train transform, ours the
 loop behind ``retizero train pretrain``. Both read the photographs from JPEG files, augment them as they do by
-default, and make the same number of steps of the same size with AdamW. Ours also writes its checkpoint in the
-time measured, as after every epoch; theirs is written outside that function.
+default, make the same number of steps of the same size with AdamW, and write the checkpoint that either
+writes after every epoch.
 """
 
 from __future__ import annotations
@@ -228,6 +228,9 @@ def _open_clips(folder: Path, manifest: Path) -> Callable[[int], None]:
 
     def epoch(turn: int) -> None:
         train_one_epoch(model, data, ClipLoss(), 0, optimiser, None, schedule, None, arguments)
+        # What open_clip_train.main does after every epoch (save_frequency 1).
+        state = {"epoch": turn, "state_dict": model.state_dict(), "optimizer": optimiser.state_dict()}
+        torch.save(state, folder / "theirs.pt")
 
     return epoch
 

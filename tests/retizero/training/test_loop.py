@@ -1,5 +1,7 @@
 """The train loop on tiny synthetic activations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -75,6 +77,22 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not():
         ends.append(learner.text_projection.weight.detach().clone())
     assert torch.equal(ends[0], ends[1])
     assert not torch.equal(ends[0], ends[2])
+
+
+def test_a_label_without_photographs_is_no_wrong_answer():
+    images, prompts = tiny_problem()
+    config = tiny_config(loss=LossWeights(clip=0, text=0, smoothing=0))
+    unseen = replace(images, labels=np.pad(images.labels, ((0, 0), (0, 1))))
+    further = torch.from_numpy(np.random.default_rng(4).normal(size=(2, WIDTH)).astype(np.float32))
+    more = PromptFeatures(
+        torch.cat([prompts.features, further]), torch.cat([prompts.owner, torch.tensor([LABELS] * 2)])
+    )
+    ends = []
+    for learned, spoken in ((images, prompts), (unseen, more)):
+        learner = tiny_learner()
+        train(learner, learned, spoken, config, accuracy_of(images, prompts), lambda _: None)
+        ends.append(learner.text_projection.weight.detach())
+    torch.testing.assert_close(ends[0], ends[1])
 
 
 @pytest.mark.parametrize(("keep", "epoch"), [("best", 1), ("last", 5)])
