@@ -10,9 +10,9 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any, TypeVar
 
 from retizero.data import Manifest, read_manifest
 from retizero.evaluation.documents import markdown_table
@@ -20,6 +20,7 @@ from retizero.evaluation.tables import Table
 from retizero.training.config import LossWeights, PretrainConfig
 from retizero.training.loop import train
 from retizero.training.pretrain import prepare
+from retizero.training.strict_settings import StrictSettings
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "build/ablation"
@@ -34,6 +35,14 @@ RECIPE = PretrainConfig(
     learning_rate=1e-3,
     frequent_pieces=1500,
 )
+S = TypeVar("S", bound=StrictSettings)
+
+
+def replace(settings: S, **changes: Any) -> S:  # noqa: ANN401 - settings of any type
+    """Return settings with some of them changed, checked anew."""
+    return type(settings).model_validate({**dict(settings), **changes})
+
+
 PAIRS = LossWeights(clip=1.0, prototype=0.0, text=0.0)
 CLIP_ALONE = replace(PAIRS, identical=False)
 VARIANTS: dict[str, PretrainConfig] = {

@@ -62,7 +62,8 @@ class Manifest:
         Raises:
             ManifestError: No row is left.
         """
-        rows = tuple(row for row in self.rows if split in (None, row.split) and source in (None, row.source))
+        wanted = None if split is None else split.lower()
+        rows = tuple(row for row in self.rows if wanted in (None, row.split) and source in (None, row.source))
         if not rows:
             asked = " and ".join(
                 f"{column} {value!r}"
@@ -78,8 +79,8 @@ def read_manifest(path: str | Path, labels_required: bool = True) -> Manifest:
 
     Columns: ``image`` (a path, relative to the manifest), ``label`` (``;`` separates several, the first is
     the primary one), and optionally ``labels_all`` (further labels), ``group`` (patient), ``source``,
-    ``site`` and ``split``; other columns are ignored. UTF-8 with or without a byte order mark, any line
-    ending.
+    ``site`` and ``split`` (small or capital letters); other columns are ignored. UTF-8 with or without a byte
+    order mark, any line ending.
 
     Args:
         path: The CSV file.
@@ -172,7 +173,7 @@ def _row(folder: Path, number: int, values: dict[str, str], labels_required: boo
         labels=every,
         group=values.get("group", "") or str(image.resolve()),
         source=values.get("source", ""),
-        split=values.get("split", ""),
+        split=values.get("split", "").lower(),
         row=number,
         label_text=values.get("label", ""),
         site=values.get("site", ""),

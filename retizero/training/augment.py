@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, ConfigDict
 
 _DARKEST = 0.03 * 255  # below it in every channel lies what the camera did not see
 
@@ -23,7 +25,12 @@ class Augmentation:
         gamma: Largest change of the exponent of brightness, as a factor's logarithm.
         contrast: Largest relative change of contrast.
         frame: Chance that a view gets the frame of another camera: a smaller circle, cut at top and bottom.
+
+    Raises:
+        ValueError: A number lies outside its range.
     """
+
+    __pydantic_config__ = ConfigDict(strict=False)  # strict settings take it by the names of its numbers
 
     min_scale: float = 0.75
     rotation: float = 20.0
@@ -31,6 +38,19 @@ class Augmentation:
     gamma: float = 0.25
     contrast: float = 0.2
     frame: float = 0.0
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "min_scale must be above 0 and at most 1": 0 < self.min_scale <= 1,
+            "rotation must be from 0 to 180 degrees": 0 <= self.rotation <= 180,
+            "gain must be at least 0 and below 1": 0 <= self.gain < 1,
+            "gamma must be from 0 to 5": 0 <= self.gamma <= 5,
+            "contrast must be at least 0 and below 1": 0 <= self.contrast < 1,
+            "frame must be from 0 to 1": 0 <= self.frame <= 1,
+        }
+        for sentence, kept in ranges.items():
+            if not kept:
+                raise ValueError(sentence)
 
     def __call__(self, square: NDArray[np.uint8], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Draw one view: (S, S, 3) uint8 square to (size, size, 3) uint8."""
@@ -62,6 +82,17 @@ class Augmentation:
         changed = np.asarray(cv2.LUT(view, table[:, None, :]), np.uint8)
         changed[background] = 0
         return changed
+
+
+def _only_known(values: object) -> object:
+    names = {each.name for each in fields(Augmentation)}
+    if isinstance(values, dict) and (unknown := sorted(set(map(str, values)) - names)):
+        raise ValueError(f"there is no {unknown[0]}; it takes {', '.join(sorted(names))}")
+    return values
+
+
+AugmentationSettings = Annotated[Augmentation, BeforeValidator(_only_known)]
+"""An augmentation as a field of settings, which name one that it does not have."""
 
 
 def _outside_frame(size: int, diameter: float, height: float) -> NDArray[np.bool_]:

@@ -27,7 +27,8 @@ from retizero.model.open_clip_folder import (
 )
 from retizero.training.calibration import calibrate
 from retizero.training.labels import label_matrix
-from retizero.training.pretrain import move_into_place
+from retizero.training.places import require_places
+from retizero.training.pretrain import move_into_place, work_folder
 
 
 def average_models(
@@ -56,7 +57,7 @@ def average_models(
     Raises:
         ModelError: Fewer than two models, shares of another number or without a positive sum, or tensors that
             differ in name or shape.
-        ValueError: The manifest, a label or a photograph cannot be used.
+        ValueError: The folder ``out``, the manifest, a label or a photograph cannot be used.
     """
     if len(folders) < 2:
         raise ModelError("An average needs at least two models.")
@@ -104,32 +105,33 @@ def write_combined(
     """Write the model made of several, with the last one's identity, calibrated; all of it or nothing.
 
     Raises:
-        ValueError: The manifest, a label or a photograph cannot be used.
+        ValueError: The folder ``out`` cannot be written, or the manifest, a label or a photograph
+            cannot be used.
     """
+    require_places(out)
     identity = load_model(str(folders[-1]), "cpu").identity
     chosen = label_set(labels)
     rows = read_manifest(manifest).where("val").rows
     _, primary = label_matrix(rows, chosen, load_catalogue())
-    work = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(work, ignore_errors=True)
-    shutil.copytree(folders[0] / TEXT, work / TEXT)
-    save_file(made.weights, work / WEIGHTS, {"format": "pt"})
-    (work / WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner can read
-    config = json.loads((folders[0] / CONFIG).read_text(encoding="utf-8"))
-    config["model_cfg"] = made.config
-    config["model_cfg"]["vision_cfg"]["image_size"] = size
-    config["preprocess_cfg"]["size"] = size
-    (work / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    identity = replace(
-        identity,
-        architecture=identity.architecture + made.architecture,
-        preprocess={**identity.preprocess, "size": size},
-        mirror=mirror,
-        weights_sha256=sha256_of(work / WEIGHTS),
-    )
-    (work / IDENTITY).write_text(identity.to_json(), encoding="utf-8")
-    identity = calibrate(work, rows, primary, chosen, "val")
-    move_into_place(work, out)
+    with work_folder(out) as work:
+        shutil.copytree(folders[0] / TEXT, work / TEXT)
+        save_file(made.weights, work / WEIGHTS, {"format": "pt"})
+        (work / WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner can read
+        config = json.loads((folders[0] / CONFIG).read_text(encoding="utf-8"))
+        config["model_cfg"] = made.config
+        config["model_cfg"]["vision_cfg"]["image_size"] = size
+        config["preprocess_cfg"]["size"] = size
+        (work / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        identity = replace(
+            identity,
+            architecture=identity.architecture + made.architecture,
+            preprocess={**identity.preprocess, "size": size},
+            mirror=mirror,
+            weights_sha256=sha256_of(work / WEIGHTS),
+        )
+        (work / IDENTITY).write_text(identity.to_json(), encoding="utf-8")
+        identity = calibrate(work, rows, primary, chosen, "val")
+        move_into_place(work, out)
     return identity
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
 from retizero.training.config import PretrainConfig
 
@@ -27,15 +31,67 @@ def checkpoint_path(config: PretrainConfig) -> Path:
     return Path(config.checkpoints) / f"{config.id}.pt"
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint whole or not at all: a process killed at any moment leaves the one before."""
+@contextmanager
+def sole_run(path: Path) -> Iterator[None]:
+    """Keep a checkpoint to one run at a time; the end of the process, by whatever way, gives it free.
+
+    Raises:
+        CheckpointError: Another run is writing it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise CheckpointError(
+            f"Another run is writing the checkpoint {path}; wait for it, or give this run another id."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def put_aside(path: Path) -> Path | None:
+    """Rename the checkpoint of an earlier run, beside those put aside before, and return its new name."""
+    if not path.exists():
+        return None
+    names = (path.with_suffix(f".old{number if number > 1 else ''}.pt") for number in count(1))
+    aside = next(name for name in names if not name.exists())
+    return path.rename(aside)
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint whole or not at all: a process killed at any moment leaves the one before.
+
+    Raises:
+        CheckpointError: It cannot be written, for want of room or of rights.
+    """
     partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:  # torch wraps what the disk says
+        partial.unlink(missing_ok=True)
+        kept = "the one before is whole" if path.exists() else "there was none before"
+        raise CheckpointError(
+            f"The checkpoint {path} cannot be written ({reason_of(error)}); {kept}. Make room and go on with "
+            "--resume."
+        ) from error
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what the operating system says of a failed write, also where a library wrapped it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def load_checkpoint(path: Path, run: str) -> dict[str, Any]:
@@ -45,14 +101,14 @@ def load_checkpoint(path: Path, run: str) -> dict[str, Any]:
         CheckpointError: There is none, it cannot be read, or another run made it.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"There is no checkpoint {path} to resume from; start without --resume."
         ) from error
     except Exception as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read; start without --resume.") from error
-    if state.get("run") != run:
+    if not isinstance(state, dict) or state.get("run") != run:
         raise CheckpointError(
             f"The checkpoint {path} was made with other settings or photographs; start without --resume."
         )

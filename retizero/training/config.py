@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-import yaml
+from pydantic import ConfigDict, Field, model_validator
 
-from retizero.training.augment import Augmentation
+from retizero.knowledge import Style
+from retizero.training.augment import Augmentation, AugmentationSettings
+from retizero.training.errors import ConfigError as ConfigError
+from retizero.training.strict_settings import StrictSettings, read_settings
+
+_Number = Annotated[float, Field(strict=False)]  # YAML takes 1e-3 for a text
+_Rate = Annotated[_Number, Field(gt=0, le=1e30)]  # what the optimiser makes of more overflows
 
 
-class ConfigError(ValueError):
-    """A training configuration cannot be used; the message says what to change."""
-
-
-@dataclass(frozen=True)
-class LossWeights:
+class LossWeights(StrictSettings):
     """How much each term counts.
 
     Attributes:
@@ -30,18 +30,25 @@ class LossWeights:
         secondary: Share of the prototype target that goes to a photograph's further labels.
     """
 
-    clip: float = 0.5
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    clip: _Number = Field(default=0.5, ge=0)
     identical: bool = True
-    siglip: float = 0.0
-    prototype: float = 1.0
-    text: float = 0.2
-    evidential: float = 0.0
-    smoothing: float = 0.1
-    secondary: float = 0.3
+    siglip: _Number = Field(default=0.0, ge=0)
+    prototype: _Number = Field(default=1.0, ge=0)
+    text: _Number = Field(default=0.2, ge=0)
+    evidential: _Number = Field(default=0.0, ge=0)
+    smoothing: _Number = Field(default=0.1, ge=0, lt=1)
+    secondary: _Number = Field(default=0.3, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not any((self.clip, self.siglip, self.prototype, self.text, self.evidential)):
+            raise ValueError("one of clip, siglip, prototype, text and evidential must count")
+        return self
 
 
-@dataclass(frozen=True)
-class PretrainConfig:
+class PretrainConfig(StrictSettings):
     """Everything a run depends on besides its manifest.
 
     Attributes:
@@ -86,80 +93,54 @@ class PretrainConfig:
         licence: Terms of the weights, for the model's identity.
     """
 
-    id: str
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str
     out: str
     cache: str = "build/features"
     checkpoints: str = "build/checkpoints"
-    checkpoint_every: int = 20
+    checkpoint_every: int = Field(default=20, ge=1)
     label_set: str = "fundus42"
     start: str = ""
-    seed: int = 0
-    size: int = 260
-    crop: str = "field"
-    embed_dim: int = 256
-    frequent_pieces: int = 3000
-    prompt_style: str = "ensemble"
-    template: str = "A fundus photograph of {label}"
-    frozen_stages: int = 5
-    views: int = 6
-    epochs: int = 8
-    batch: int = 64
-    learning_rate: float = 5e-4
-    layer_decay: float = 1.0
-    head_learning_rate: float = 2e-3
-    weight_decay: float = 0.02
-    warmup: float = 0.08
-    balance: float = 0.5
-    source_balance: float = 0.0
-    phantoms: int = 0
-    mixup: float = 0.0
-    keep: str = "best"
-    drop: float = 0.2
-    ema: float = 0.98
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    size: int = Field(default=260, ge=8)
+    crop: Literal["field", "squash"] = "field"
+    embed_dim: int = Field(default=256, ge=1)
+    frequent_pieces: int = Field(default=3000, ge=0)
+    prompt_style: Style = "ensemble"
+    template: str = Field(default="A fundus photograph of {label}", pattern=r"\{label\}")
+    frozen_stages: int = Field(default=5, ge=0, le=7)
+    views: int = Field(default=6, ge=0)
+    epochs: int = Field(default=8, ge=1)
+    batch: int = Field(default=64, ge=2)
+    learning_rate: _Rate = 5e-4
+    layer_decay: _Number = Field(default=1.0, gt=0, le=1)
+    head_learning_rate: _Rate = 2e-3
+    weight_decay: _Number = Field(default=0.02, ge=0, le=1e6)
+    warmup: _Number = Field(default=0.08, ge=0, le=1)
+    balance: _Number = Field(default=0.5, ge=0, le=10)
+    source_balance: _Number = Field(default=0.0, ge=0, le=10)
+    phantoms: int = Field(default=0, ge=0)
+    mixup: _Number = Field(default=0.0, ge=0)
+    keep: Literal["best", "last"] = "best"
+    drop: _Number = Field(default=0.2, ge=0, lt=1)
+    ema: _Number = Field(default=0.98, ge=0, lt=1)
     mirror: bool = False
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    loss: LossWeights = field(default_factory=LossWeights)
+    augmentation: AugmentationSettings = Augmentation()
+    loss: LossWeights = LossWeights()
     trained_on: str = ""
     licence: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return asdict(self)
+        return self.model_dump()
 
 
 def read_config(path: Path) -> PretrainConfig:
     """Read a YAML file strictly.
 
     Raises:
-        ConfigError: The file is missing, not YAML, or has a missing or unknown setting.
+        ConfigError: The file is missing, not YAML, or a setting in it is unknown, missing or impossible.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"The configuration {path} cannot be opened.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The configuration {path} is not valid YAML.") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"The configuration {path} must hold settings by name.")
-    for name, kind in (("augmentation", Augmentation), ("loss", LossWeights)):
-        if name in values:
-            values[name] = kind(**_known(values[name], kind, f"{path}, {name}"))
-    for required in ("id", "title", "out"):
-        if required not in values:
-            raise ConfigError(f"The configuration {path} lacks {required}.")
-    if values.get("keep", "best") not in ("best", "last"):
-        raise ConfigError(f"{path}: keep must be best or last, not {values['keep']!r}.")
-    return PretrainConfig(**_known(values, PretrainConfig, str(path)))
-
-
-def _known(values: dict[str, Any], kind: type[Any], where: str) -> dict[str, Any]:
-    names = {entry.name: entry.type for entry in fields(kind)}
-    if unknown := sorted(set(values) - set(names)):
-        raise ConfigError(f"{where}: unknown settings {', '.join(unknown)}.")
-    for name, value in values.items():
-        if names[name] == "float" and not isinstance(value, int | float):
-            raise ConfigError(f"{where}: {name} must be a number, not {value!r}.")
-        if names[name] == "int" and (not isinstance(value, int) or isinstance(value, bool)):
-            raise ConfigError(f"{where}: {name} must be a whole number, not {value!r}.")
-    return values
+    return read_settings(path, PretrainConfig)

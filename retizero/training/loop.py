@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from retizero.training.checkpoint import load_checkpoint, run_fingerprint, save_checkpoint
+from retizero.training.checkpoint import load_checkpoint, put_aside, run_fingerprint, save_checkpoint
 from retizero.training.clock import Clock
 from retizero.training.config import PretrainConfig
+from retizero.training.diverged import require_numbers
 from retizero.training.learner import Learner, move_average
 from retizero.training.losses import clip_loss, evidential_loss, siglip_loss, soft_cross_entropy
-from retizero.training.run_state import RunState
+from retizero.training.run_state import RunState, as_written
 from retizero.training.views import Views
 
 MAX_LOGIT_SCALE = math.log(100)
@@ -94,19 +95,21 @@ def train(
         config: Settings; ``config.seed`` decides every random draw.
         evaluate: Scores on validation data; ``score`` decides which epoch is kept.
         report: Receives one line per checkpoint, with the time left, and one per epoch.
-        checkpoint: File that the run is saved in, every ``config.checkpoint_every`` steps and each epoch.
+        checkpoint: File that the run is saved in, every ``config.checkpoint_every`` steps and each epoch; one
+            that is there is put aside, unless it is gone on from.
         resume: Go on from that file, bit for bit, on a machine of the same kind and as many threads.
 
     Returns:
         One row of losses and scores per epoch.
 
     Raises:
-        CheckpointError: There is nothing to resume from, or another run made it.
+        CheckpointError: There is nothing to resume from, another run made it, or none can be written.
+        DivergedError: Losses or weights are no longer numbers.
     """
     steps = max(1, len(images.primary) // config.batch)
     run = RunState(learner, config, steps, run_fingerprint(config, images.labels))
-    if resume and checkpoint is not None:
-        run.load_state_dict(load_checkpoint(checkpoint, run.fingerprint))
+    if checkpoint is not None:
+        _begin(run, checkpoint, resume, report)
     clock = Clock(config.epochs * steps, (run.epoch - 1) * steps + run.step)
     while run.epoch <= config.epochs:
         if run.step == 0:
@@ -128,6 +131,7 @@ def train(
             run.losses.append(float(loss.detach()))
             run.step += 1
             if checkpoint is not None and run.step % config.checkpoint_every == 0:
+                run.require_numbers()
                 save_checkpoint(checkpoint, run.state_dict())
                 done = (run.epoch - 1) * steps + run.step
                 report(
@@ -137,16 +141,27 @@ def train(
         if checkpoint is not None:
             save_checkpoint(checkpoint, run.state_dict())
     learner.load_state_dict(run.best[1] if config.keep == "best" else run.average.state_dict())
+    require_numbers({}, as_written(learner), config.epochs)
     learner.eval()
     return run.history
+
+
+def _begin(run: RunState, checkpoint: Path, resume: bool, report: Callable[[str], None]) -> None:
+    """Load what a killed run left, or put it aside when the run starts anew."""
+    if resume:
+        run.load_state_dict(load_checkpoint(checkpoint, run.fingerprint))
+    elif aside := put_aside(checkpoint):
+        report(f"The checkpoint of an earlier run is now {aside}.")
 
 
 def _finish_epoch(
     run: RunState, config: PretrainConfig, evaluate: Evaluate, report: Callable[[str], None]
 ) -> None:
     """Score the averaged weights, keep them when they are the best, and go to the next epoch."""
+    run.require_numbers()
     run.average.eval()
     scores = evaluate(run.average)
+    require_numbers({"score": scores["score"]}, (), run.epoch)
     run.history.append({"epoch": run.epoch, "loss": float(np.mean(run.losses)), **scores})
     if scores["score"] > run.best[0]:
         run.best = (scores["score"], {k: v.clone() for k, v in run.average.state_dict().items()})

@@ -17,6 +17,7 @@ from retizero.model.identity import ModelIdentity
 from retizero.model.open_clip_folder import WEIGHTS, read_weights
 from retizero.model.pair_trunk import pair_name
 from retizero.training.average import Combined, model_config, write_combined
+from retizero.training.places import require_places
 
 _TRUNK, _HEAD, _TEXT = "visual.trunk.", "visual.head.proj.weight", "text.transformer."
 _EVERY, _BATCH = 4, 16  # one in so many validation photographs measures the lengths
@@ -44,6 +45,7 @@ def pair_models(
         ModelError: A folder is no such model, or their text towers differ.
         ValueError: The manifest, a label or a photograph cannot be used.
     """
+    require_places(out)
     config = model_config(first)
     trunks = [model_config(folder)["vision_cfg"].get("timm_model_name") for folder in (first, second)]
     if trunks[0] is None or trunks[0] != trunks[1]:

@@ -6,7 +6,8 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -22,12 +23,13 @@ from retizero.model.identity import ModelIdentity
 from retizero.model.image_stages import ImageStages
 from retizero.model.open_clip_folder import write_open_clip_folder
 from retizero.training.calibration import calibrate
-from retizero.training.checkpoint import checkpoint_path
+from retizero.training.checkpoint import checkpoint_path, sole_run
 from retizero.training.config import PretrainConfig
 from retizero.training.features import cached_activations
 from retizero.training.labels import label_matrix, training_prompts
 from retizero.training.learner import Learner
 from retizero.training.loop import Evaluate, PromptFeatures, TrainingImages, train
+from retizero.training.places import require_places
 from retizero.training.prompt_features import cached_text_features
 from retizero.training.starting_towers import StartingTowers, starting_towers, towers_to_go_on_from
 from retizero.training.views import FreshViews, KeptViews, Views, kept_squares
@@ -77,19 +79,20 @@ def pretrain(
 
     Raises:
         ImageReadError: A photograph cannot be read.
-        ValueError: The manifest or a label cannot be used.
+        ValueError: A place, the manifest or a label cannot be used, another run is writing the checkpoint, or
+            the run diverged.
     """
-    out = Path(config.out)
-    work = out.with_name(f"{out.name}.partial")
-    run = prepare(config, manifest, work)
-    checkpoint = checkpoint_path(config)
-    history = train(run.learner, run.images, run.prompts, config, run.evaluate, _tell, checkpoint, resume)
-    write_model(work, run.start, config, run.preprocess)
-    (work / LEARNING_CURVE).write_text(json.dumps(history, indent=1), encoding="utf-8")
-    rows, primary = run.held_out
-    identity = calibrate(work, rows, primary, run.labels, "val")
-    move_into_place(work, out)
-    checkpoint.unlink()
+    out, checkpoint = Path(config.out), checkpoint_path(config)
+    require_places(out, checkpoint.parent)
+    with sole_run(checkpoint), work_folder(out) as work:
+        run = prepare(config, manifest, work)
+        history = train(run.learner, run.images, run.prompts, config, run.evaluate, _tell, checkpoint, resume)
+        write_model(work, run.start, config, run.preprocess)
+        (work / LEARNING_CURVE).write_text(json.dumps(history, indent=1), encoding="utf-8")
+        rows, primary = run.held_out
+        identity = calibrate(work, rows, primary, run.labels, "val")
+        move_into_place(work, out)
+        checkpoint.unlink()
     return identity, history
 
 
@@ -119,7 +122,7 @@ def prepare(config: PretrainConfig, manifest: Manifest, work: Path) -> Prepared:
         )
     towers = cast(Any, start.towers).to(memory_format=torch.channels_last)
     stages = ImageStages(towers.visual, config.frozen_stages)
-    preprocess = Preprocess(config.size, MEAN, STD, config.crop, "bicubic")  # type: ignore[arg-type]
+    preprocess = Preprocess(config.size, MEAN, STD, config.crop, "bicubic")
 
     def activations(chosen: Sequence[ManifestRow], views: int) -> NDArray[np.float16]:
         return cached_activations(
@@ -160,6 +163,17 @@ def source_numbers(rows: Sequence[ManifestRow]) -> NDArray[np.int64]:
     return np.unique([row.source for row in rows], return_inverse=True)[1].astype(np.int64)
 
 
+@contextmanager
+def work_folder(out: Path) -> Iterator[Path]:
+    """Name a folder beside ``out`` for a model in the making: not there at first, gone afterwards."""
+    work = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def move_into_place(work: Path, out: Path) -> None:
     """Move a finished model folder's files over an older one, which stays whole until then."""
     for path in sorted(work.rglob("*")):
@@ -173,7 +187,10 @@ def move_into_place(work: Path, out: Path) -> None:
 def validation(
     activations: NDArray[np.float16], primary: NDArray[np.int64], prompts: PromptFeatures, count: int
 ) -> Evaluate:
-    """Return a function that scores a learner by text prompts on held-out activations (N, 1, C, H, W)."""
+    """Return a function that scores a learner by text prompts on held-out activations (N, 1, C, H, W).
+
+    Scores are NaN where embeddings have lost their unit norm, as those of weights that overflow have.
+    """
 
     def evaluate(learner: Learner) -> dict[str, float]:
         with torch.inference_mode():
@@ -182,16 +199,16 @@ def validation(
                 learner.images(torch.from_numpy(activations[start : start + 64, 0].astype(np.float32)))
                 for start in range(0, len(activations), 64)
             ]
-            order = (torch.cat(parts) @ prototypes.T).argsort(dim=1, descending=True).numpy()
+            embeddings = torch.cat(parts)
+            whole = all(bool((each.norm(dim=1) > 0.5).all()) for each in (embeddings, prototypes))
+            order = (embeddings @ prototypes.T).argsort(dim=1, descending=True).numpy()
         hit = order == primary[:, None]
         recalls = [hit[primary == label, 0].mean() for label in np.unique(primary)]
         top = {f"top{k}": float(hit[:, :k].any(axis=1).mean()) for k in (1, 3, 5)}
         balanced = float(np.mean(recalls))
-        return {
-            **top,
-            "balanced": balanced,
-            "score": (top["top1"] + top["top3"] + top["top5"] + balanced) / 4,
-        }
+        score = (top["top1"] + top["top3"] + top["top5"] + balanced) / 4
+        scores = {**top, "balanced": balanced, "score": score}
+        return scores if whole else dict.fromkeys(scores, math.nan)
 
     return evaluate
 

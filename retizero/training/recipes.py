@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +82,17 @@ def _on_activations(
 ) -> Pretrained:
     from retizero.training.pretrain import pretrain
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError(
+            f"{config} trains in one process; start it without torchrun, which is for recipe: pairs."
+        )
     if manifest is None:
         raise ConfigError(f"{config} trains on a manifest of labelled photographs: give --manifest.")
     if init is not None:
         raise ConfigError(f"--init is for configurations with recipe: pairs; {config} has none.")
     settings = read_config(config)
     if out is not None:
-        settings = replace(settings, out=str(out))
+        settings = settings.model_copy(update={"out": str(out)})
     rows = without_repeats(read_manifest(manifest))
     known = len(rows.problems)
     if strict:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,15 @@ from torch import Tensor
 
 from retizero.training.checkpoint import generator_state, restore_generator
 from retizero.training.config import PretrainConfig
+from retizero.training.diverged import require_numbers
 from retizero.training.learner import Learner
 from retizero.training.schedule import parameter_groups, warmup_then_cosine
+
+
+def as_written(learner: Learner) -> Iterator[Tensor]:
+    """Weights as a model folder holds them, in half precision, where large ones become infinite."""
+    for weight in learner.state_dict().values():
+        yield weight.half() if weight.is_floating_point() else weight
 
 
 class RunState:
@@ -52,6 +61,15 @@ class RunState:
         self.losses: list[float] = []
         self.history: list[dict[str, float]] = []
         self.best: tuple[float, dict[str, Tensor]] = (-math.inf, {})
+
+    def require_numbers(self) -> None:
+        """Make sure that the current epoch can be judged and saved.
+
+        Raises:
+            DivergedError: Its losses, or weights of the learner or of the average, are no longer numbers.
+        """
+        weights = chain(self.learner.state_dict().values(), as_written(self.average))
+        require_numbers({"loss": float(np.mean(self.losses))}, weights, self.epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain values and tensors."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 
 
 class StrictSettings(BaseModel):
@@ -65,4 +65,5 @@ def _sentence(error: ValidationError) -> str:
         return f"there is no setting {name}."
     if first["type"] == "missing":
         return f"the setting {name} is missing."
-    return f"{name}: {first['msg'].removeprefix('Value error, ')} (not {first.get('input')!r})."
+    reason, given = first["msg"].removeprefix("Value error, "), first.get("input")
+    return f"{name}: {reason}." if isinstance(given, dict) else f"{name}: {reason} (not {given!r})."

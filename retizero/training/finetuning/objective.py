@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.amp import GradScaler
 from torch.nn.functional import cross_entropy
 
 from retizero.model.image_classifier import ImageClassifier
+from retizero.training.running.loss_scale import LossScale
 from retizero.training.running.precision import autocast
 from retizero.training.running.settings import Compute
 from retizero.training.running.world import World, exchanging
@@ -63,7 +63,7 @@ class ClassifierObjective:
         self._smoothing, self._compute, self._world = smoothing, compute, world
         self._moving_norms, self._score = moving_norms, score
 
-    def backward(self, batch: tuple[Tensor, Tensor], epoch: int, scaler: GradScaler) -> dict[str, Tensor]:
+    def backward(self, batch: tuple[Tensor, Tensor], epoch: int, scaler: LossScale) -> dict[str, Tensor]:
         """Leave gradients of one batch in the weights; return the loss, the mean over all processes."""
         self._module.train()
         if not self._moving_norms:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from retizero.training.augment import Augmentation
+from retizero.training.augment import Augmentation, AugmentationSettings
 from retizero.training.domains import Domain
 from retizero.training.running.settings import Optimiser, Run
 from retizero.training.strict_settings import StrictSettings
@@ -84,18 +83,10 @@ class FinetuneRecipe(Run):
     )
     tower: TowerStart = TowerStart()
     loss: ClassifierLoss = ClassifierLoss()
-    augmentation: Augmentation | None = Augmentation()
+    augmentation: AugmentationSettings | None = Augmentation()
     validation: Choosing = Choosing()
     domain: Domain = Domain()
     resamples: int = Field(default=1000, ge=100)
     cache: Path = Path("build/features")
     trained_on: str = ""
     licence: str = ""
-
-    @field_validator("augmentation", mode="before")
-    @classmethod
-    def _known(cls, values: object) -> object:
-        names = {each.name for each in fields(Augmentation)}
-        if isinstance(values, dict) and (unknown := sorted(set(values) - names)):
-            raise ValueError(f"there is no {unknown[0]}; it takes {', '.join(sorted(names))}")
-        return values

@@ -20,6 +20,7 @@ from retizero.training.calibration import calibrated
 from retizero.training.domains import Part
 from retizero.training.finetuning.recipe import FinetuneRecipe
 from retizero.training.finetuning.sides import Sides
+from retizero.training.places import result_at
 from retizero.training.pretrain import LEARNING_CURVE
 from retizero.training.transfer_files import write_transfer
 
@@ -63,7 +64,8 @@ def write_result(
         choosing = plain_logits(network, tower, sides.choose.squares)
         identity = calibrated(identity, choosing, sides.choose.part.primary, classes.ids, "val")
     further = {LEARNING_CURVE: json.dumps(history, indent=1)}
-    identity = write_classifier(recipe.out, network, tower.architecture, classes, identity, further)
+    with result_at(recipe.out):
+        identity = write_classifier(recipe.out, network, tower.architecture, classes, identity, further)
     if not len(sides.test):
         return Finetuned(identity, history, [])
     scores = softmax(plain_logits(network, tower, sides.test.squares), identity.temperature)
@@ -84,7 +86,8 @@ def write_result(
         "weights_sha256": identity.weights_sha256,
     }
     rows = [transfer_row(facts, [answers_of(classes, sides.test.part, scores)], recipe.resamples)]
-    write_transfer(recipe.out, rows, identity.title, recipe.model_dump(mode="json"))
+    with result_at(recipe.out):
+        write_transfer(recipe.out, rows, identity.title, recipe.model_dump(mode="json"))
     return Finetuned(identity, history, rows)
 
 

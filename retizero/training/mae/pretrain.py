@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.amp import GradScaler
 from torch.utils.data import Dataset
 
 from retizero.data.atomic_write import atomic_write
@@ -23,8 +22,11 @@ from retizero.training.mae.recipe import MaeRecipe
 from retizero.training.pairs.pair import Pair
 from retizero.training.pairs.sources import read_pairs
 from retizero.training.pairs.views import Views
+from retizero.training.places import result_at
+from retizero.training.running.claim import claimed
 from retizero.training.running.journal import Journal
 from retizero.training.running.loop import train
+from retizero.training.running.loss_scale import LossScale
 from retizero.training.running.order import Order, loaded
 from retizero.training.running.precision import autocast
 from retizero.training.running.settings import Compute
@@ -53,9 +55,11 @@ def pretrain_mae(
     """
     if recipe.compute.threads is not None:
         torch.set_num_threads(recipe.compute.threads)
-    with joined_world(recipe.compute.device) as world:
+    with joined_world(recipe.compute.device) as world, claimed(world, recipe, folder=False):
         journal = Journal(world.first, recipe.tensorboard)
-        pairs = world.on_first(lambda: read_pairs(recipe.data, None, manifest, strict, journal.tell))
+        pairs = world.on_first(
+            lambda: read_pairs(recipe.data, None, manifest, strict, journal.tell, recipe.split)
+        )
         learn, held_out = pairs.training(recipe.split), pairs.of(recipe.split)
         network = autoencoder(recipe).to(world.device)
         blocks = [*network.vit.blocks, *network.decoder_blocks]
@@ -82,7 +86,8 @@ def pretrain_mae(
         weights |= state.best[2]
         model = {name.removeprefix("vit."): tensor for name, tensor in weights.items()}
         written = {"model": model, "recipe": json.dumps(recipe.model_dump(mode="json"))}
-        atomic_write(recipe.out, lambda file: torch.save(written, file))
+        with result_at(recipe.out):
+            atomic_write(recipe.out, lambda file: torch.save(written, file))
         return state.history
 
 
@@ -170,7 +175,7 @@ class MaeObjective:
     def __init__(self, module: nn.Module, compute: Compute, world: World, held_out: MaskedExamples) -> None:
         self._module, self._compute, self._world, self._held_out = module, compute, world, held_out
 
-    def backward(self, batch: MaskedBatch, epoch: int, scaler: GradScaler) -> dict[str, Tensor]:
+    def backward(self, batch: MaskedBatch, epoch: int, scaler: LossScale) -> dict[str, Tensor]:
         """Leave gradients of one batch in the weights; return the loss, mean over processes."""
         self._module.train()
         count = len(batch.pixels)

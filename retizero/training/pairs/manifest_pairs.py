@@ -26,7 +26,7 @@ def pairs_of_manifest(path: Path, wording: Wording | None) -> Pairs:
 
     Returns:
         The pairs, and a sentence with its row for every row that is left out: no image, no such file, no
-        caption and no label, or the same as a row before.
+        caption and no label, the same as a row before, or another split than the photograph had before.
 
     Raises:
         ManifestError: The file cannot be read, or lacks a column.
@@ -57,6 +57,11 @@ def pairs_of_manifest(path: Path, wording: Wording | None) -> Pairs:
         if not captions and wording:
             problems.append(f"Row {number}: {values['image']} has no caption and no label.")
             continue
+        split = values.get("split", "").lower()
+        if image in pairs and split != pairs[image].split:
+            before = f"{pairs[image].split!r} in {pairs[image].place.lower()}"
+            problems.append(f"Row {number}: {values['image']} is in split {split!r} here and in {before}.")
+            continue
         same = first_row.setdefault((image, captions, labels), number)
         if same != number:
             problems.append(f"Row {number}: the same as row {same}.")
@@ -64,7 +69,7 @@ def pairs_of_manifest(path: Path, wording: Wording | None) -> Pairs:
             pairs[image] = pairs[image].also(captions, labels)
         else:
             picture = PictureFile(image, values["image"])
-            pairs[image] = Pair(picture, captions, labels, values.get("split", ""), f"Row {number}")
+            pairs[image] = Pair(picture, captions, labels, split, f"Row {number}")
     return Pairs(tuple(pairs.values()), tuple(problems), str(path), worded)
 
 

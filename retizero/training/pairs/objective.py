@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.amp import GradScaler
 
 from retizero.training.pairs.batches import Batch
 from retizero.training.pairs.loss import PairLoss
 from retizero.training.pairs.towers import PairTowers
+from retizero.training.running.loss_scale import LossScale
 from retizero.training.running.precision import Dice, autocast, without_statistics
 from retizero.training.running.settings import Compute
 from retizero.training.running.world import World, exchanging
@@ -45,7 +45,7 @@ class PairObjective:
         self._towers, self._module, self._loss = towers, module, loss
         self._compute, self._world, self._score = compute, world, score
 
-    def backward(self, batch: Batch, epoch: int, scaler: GradScaler) -> dict[str, Tensor]:
+    def backward(self, batch: Batch, epoch: int, scaler: LossScale) -> dict[str, Tensor]:
         """Leave gradients of one batch in the weights; return the losses, means over processes."""
         self._module.train()
         batch = batch.to(self._world.device)
@@ -58,9 +58,7 @@ class PairObjective:
         means = self._world.mean(torch.stack([loss.detach() for loss in losses.values()]))
         return dict(zip(losses, means, strict=True))
 
-    def _in_parts(
-        self, batch: Batch, parts: list[Batch], epoch: int, scaler: GradScaler
-    ) -> dict[str, Tensor]:
+    def _in_parts(self, batch: Batch, parts: list[Batch], epoch: int, scaler: LossScale) -> dict[str, Tensor]:
         dice, embedded = [], []
         with torch.no_grad(), without_statistics(self._towers):
             for part in parts:

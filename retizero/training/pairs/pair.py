@@ -87,18 +87,23 @@ class Pairs:
         """Pairs to learn from: split ``train``, or all but the validation's and ``test`` where none says so.
 
         Raises:
-            ManifestError: There are not two.
+            ManifestError: There are not two, or splits are named and none of them is ``train``.
         """
-        chosen = tuple(pair for pair in self.pairs if pair.split == "train")
+        chosen = self.of("train")
         if not chosen:
-            chosen = tuple(pair for pair in self.pairs if pair.split not in (validation, "test"))
+            chosen = tuple(pair for pair in self.pairs if pair.split not in (validation.lower(), "test"))
+            if named := sorted({pair.split for pair in chosen} - {""}):
+                raise ManifestError(
+                    f"{self.where} has no split train, but {', '.join(named)}; call what is to be learned "
+                    "from train, or leave the column split empty."
+                )
         if len(chosen) < 2:
             raise ManifestError(f"{self.where} has no two pairs to learn from.")
         return chosen
 
     def of(self, split: str) -> tuple[Pair, ...]:
         """Pairs of one split; may be none."""
-        return tuple(pair for pair in self.pairs if pair.split == split)
+        return tuple(pair for pair in self.pairs if pair.split == split.lower())
 
 
 def said(texts: tuple[str, ...]) -> int:

@@ -34,7 +34,9 @@ from retizero.training.pairs.validation import (
     retrieval,
     zero_shot,
 )
+from retizero.training.places import result_at
 from retizero.training.pretrain import LEARNING_CURVE, move_into_place
+from retizero.training.running.claim import claimed
 from retizero.training.running.journal import Journal
 from retizero.training.running.loop import train
 from retizero.training.running.order import Order, loaded
@@ -65,12 +67,14 @@ def pretrain_pairs(
     """
     if recipe.compute.threads is not None:
         torch.set_num_threads(recipe.compute.threads)
-    with joined_world(recipe.compute.device) as world:
+    with joined_world(recipe.compute.device) as world, claimed(world, recipe):
         journal = Journal(world.first, recipe.tensorboard)
         wording = Wording(recipe.data.captions, recipe.data.template)
-        pairs = world.on_first(lambda: read_pairs(recipe.data, wording, manifest, strict, journal.tell))
+        pairs = world.on_first(
+            lambda: read_pairs(recipe.data, wording, manifest, strict, journal.tell, recipe.validation.split)
+        )
         learn, held_out = pairs.training(recipe.validation.split), pairs.of(recipe.validation.split)
-        work = recipe.out.with_name(f"{recipe.out.name}.partial")
+        work = recipe.out.with_name(f".{recipe.out.name}.partial")
         own = work if world.first else work.with_name(f"{work.name}.{world.rank}")
         start = starting_point(recipe, own)
         shutil.rmtree(own, ignore_errors=True)
@@ -90,7 +94,8 @@ def pretrain_pairs(
             recipe.data.same,
             recipe.seed,
         )
-        score = _validation(recipe, held_out, Embedder(module, start, world, recipe.compute.precision), start)
+        embed = Embedder(module, start, world, recipe.compute.precision)
+        score = _validation(recipe, held_out, embed, start, journal)
         objective = PairObjective(towers, module, PairLoss(recipe.loss, world), recipe.compute, world, score)
         _tell_what_learns(towers, len(learn), len(held_out), order.steps, world, journal)
         train(
@@ -118,21 +123,25 @@ def _fingerprint(recipe: PairRecipe, pairs: Sequence[Pair]) -> str:
     return digest.hexdigest()
 
 
-def _validation(recipe: PairRecipe, held_out: Sequence[Pair], embed: Embedder, start: Start) -> Score:
+def _validation(
+    recipe: PairRecipe, held_out: Sequence[Pair], embed: Embedder, start: Start, journal: Journal
+) -> Score:
     """Return the function that scores an epoch; without held-out pairs there is nothing to score."""
-    protocol = recipe.validation.protocol
-    if protocol == "none":
+    asked = recipe.validation
+    if asked.protocol == "none":
         return dict
     if not held_out:
-        if recipe.validation.patience is not None:
+        if asked.patience is not None or "split" in asked.model_fields_set:
             raise ConfigError(
-                f"validation.patience needs pairs with the split {recipe.validation.split!r}; there are none."
+                f"There is no pair with the split {asked.split!r} to validate on; name some so, or set "
+                "validation.protocol to none."
             )
+        journal.tell(f"No pair has the split {asked.split!r}: nothing is validated, the last epoch is kept.")
         return dict
-    if protocol == "retrieval":
+    if asked.protocol == "retrieval":
         pixels = plain_pixels(held_out, start.preprocess)
         return retrieval(embed, pixels, [pair.captions for pair in held_out])
-    labels = label_set(recipe.validation.label_set)
+    labels = label_set(asked.label_set)
     kept, primary = labelled(held_out, labels)
     pixels = plain_pixels(kept, start.preprocess)
     return zero_shot(embed, pixels, primary, labels, start.prompt_style, recipe.data.template)
@@ -158,8 +167,9 @@ def _written(
     history: list[dict[str, float]],
     work: Path,
 ) -> ModelIdentity:
-    identity = write_trained(work, start, weights, recipe)
-    (work / LEARNING_CURVE).write_text(json.dumps(history, indent=1), encoding="utf-8")
+    with result_at(recipe.out):
+        identity = write_trained(work, start, weights, recipe)
+        (work / LEARNING_CURVE).write_text(json.dumps(history, indent=1), encoding="utf-8")
     if recipe.validation.protocol == "zero-shot" and held_out:
         labels = label_set(recipe.validation.label_set)
         kept, primary = labelled(held_out, labels)
@@ -171,5 +181,6 @@ def _written(
         identity = calibrate_embeddings(
             work, engine, np.concatenate(embedded), primary, labels, recipe.validation.split
         )
-    move_into_place(work, recipe.out)
+    with result_at(recipe.out):
+        move_into_place(work, recipe.out)
     return identity

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from retizero.data import Preprocess
-from retizero.training.augment import Augmentation
+from retizero.training.augment import Augmentation, AugmentationSettings
 from retizero.training.running.settings import Run
 from retizero.training.strict_settings import StrictSettings
+
+_BESIDE_A_FOLDER = ("folder", "image", "text", "lora_rank")
 
 
 class Pictures(StrictSettings):
@@ -21,7 +22,7 @@ class Pictures(StrictSettings):
         manifest: CSV; the command line may name another.
         shards: WebDataset tar files instead, with wildcards or ``{0000..0034}``.
         check: ``decode`` opens every photograph before training starts and reports those that cannot be read;
-            ``none`` reports them when they come up.
+            ``none`` opens those that validate, and reports others when they come up. ``--strict`` opens all.
     """
 
     manifest: Path | None = None
@@ -60,18 +61,10 @@ class Picture(StrictSettings):
 
     size: int | None = Field(default=None, ge=8)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.229, 0.224, 0.225)
     crop: Literal["field", "squash"] = "field"
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    augmentation: Augmentation | None = Augmentation()
-
-    @field_validator("augmentation", mode="before")
-    @classmethod
-    def _known(cls, values: object) -> object:
-        names = {each.name for each in fields(Augmentation)}
-        if isinstance(values, dict) and (unknown := sorted(set(values) - names)):
-            raise ValueError(f"there is no {unknown[0]}; it takes {', '.join(sorted(names))}")
-        return values
+    augmentation: AugmentationSettings | None = Augmentation()
 
     def preprocess(self, size: int) -> Preprocess:
         """Return the preprocessing for a tower of this input size."""
@@ -113,6 +106,21 @@ class TowerSettings(StrictSettings):
     image: Literal["lora", "full", "frozen"] = "lora"
     lora_rank: int = Field(default=8, ge=1)
     text: Literal["full", "frozen"] = "full"
+
+    @model_validator(mode="after")
+    def _nothing_in_vain(self) -> Self:
+        mine = type(self).model_fields
+        chosen = [
+            name for name in mine if getattr(self, name) != mine[name].get_default(call_default_factory=True)
+        ]
+        if self.folder is not None and (vain := [name for name in chosen if name not in _BESIDE_A_FOLDER]):
+            raise ValueError(
+                f"with folder there is no {vain[0]} to choose: sizes, weights and tokenizer are the folder's"
+            )
+        other = "vision" if self.architecture == "retizero" else "vit"
+        if other in chosen:
+            raise ValueError(f"{other} belongs to the other architecture, not to {self.architecture}")
+        return self
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -174,6 +182,12 @@ class Validation(StrictSettings):
     split: str = "val"
     patience: int | None = Field(default=None, ge=1)
 
+    @model_validator(mode="after")
+    def _can_end(self) -> Self:
+        if self.patience is not None and self.protocol == "none":
+            raise ValueError("patience needs a protocol; with none nothing is validated")
+        return self
+
 
 class PairRecipe(Run):
     """Everything a run depends on besides its pairs."""
@@ -186,6 +200,15 @@ class PairRecipe(Run):
     validation: Validation = Validation()
     trained_on: str = ""
     licence: str = ""
+
+    @model_validator(mode="after")
+    def _as_the_folder_says(self) -> Self:
+        vain = self.picture.model_fields_set - {"augmentation"}
+        if self.towers.folder is not None and vain:
+            raise ValueError(
+                f"with towers.folder there is no picture.{min(vain)} to choose: it is the folder's"
+            )
+        return self
 
     def deciding(self) -> dict[str, Any]:
         """Return the settings that decide the weights; a run resumes only with the same ones."""

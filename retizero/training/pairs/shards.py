@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,16 +38,19 @@ class PictureInShard:
     size: int
     name: str
 
-    def read(self) -> NDArray[np.uint8]:
-        """Return (H, W, 3) uint8 RGB."""
+    def data(self) -> bytes:
+        """Return the file as it is in the shard."""
         try:
             with self.shard.open("rb") as file:
                 file.seek(self.start)
-                data = file.read(self.size)
+                return file.read(self.size)
         except OSError as error:
             raise ImageReadError(f"{self.shard} cannot be opened.") from error
+
+    def read(self) -> NDArray[np.uint8]:
+        """Return (H, W, 3) uint8 RGB."""
         try:
-            return read_image(data)
+            return read_image(self.data())
         except ImageReadError as error:
             raise ImageReadError(f"{self.name}: {error}") from error
 
@@ -72,7 +75,7 @@ def pairs_of_shards(pattern: str, wording: Wording | None) -> Pairs:
     catalogue = load_catalogue()
     pairs: list[Pair] = []
     problems: list[str] = []
-    seen: dict[str, str] = {}
+    seen: dict[object, PictureInShard] = {}
     for path in paths:
         split = _split_of(path)
         for key, members in _samples(path):
@@ -80,10 +83,13 @@ def pairs_of_shards(pattern: str, wording: Wording | None) -> Pairs:
             pair = _pair(path, place, members, split, wording, catalogue)
             if isinstance(pair, str):
                 problems.append(f"{place}: {pair}")
-            elif key in seen:
-                problems.append(f"{place}: the key stands in {seen[key]} already.")
+                continue
+            # A key names a pair within its shard; the same pair in two shards has the same picture too.
+            mine = cast(PictureInShard, pair.picture)
+            first = seen.setdefault((key, mine.size, pair.captions, pair.labels), mine)
+            if first is not mine and first.data() == mine.data():
+                problems.append(f"{place}: the same pair is in {first.shard.name} already.")
             else:
-                seen[key] = path.name
                 pairs.append(pair)
     return Pairs(tuple(pairs), tuple(problems), pattern)
 
@@ -165,7 +171,7 @@ def _pair(
         PictureInShard(path, picture.start, picture.size, place),
         captions,
         labels,
-        str(values.get("split", split)),
+        str(values.get("split", split)).lower(),
         place,
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +11,7 @@ from typing import Any, cast
 import torch
 from tokenizers import Tokenizer
 from torch import nn
+from transformers import BertConfig
 
 from retizero.data import Preprocess
 from retizero.model.errors import ModelError
@@ -126,8 +128,10 @@ def _new_retizero(settings: TowerSettings, work: Path) -> tuple[nn.Module, Token
     else:
         bert = {**RetiZeroConfig().bert, **settings.bert_sizes, "vocab_size": tokenizer.get_vocab_size()}
     require_vocabulary(tokenizer, bert["vocab_size"])
-    vit = ImageTowerConfig(**{"lora_rank": rank, **settings.vit})
-    network = RetiZero(RetiZeroConfig(vit, bert, settings.embed_dim, settings.context_length))
+    _require_text_sizes(settings, bert)
+    with _buildable():
+        vit = ImageTowerConfig(**{"lora_rank": rank, **settings.vit})
+        network = RetiZero(RetiZeroConfig(vit, bert, settings.embed_dim, settings.context_length))
     if settings.init == "mae":
         load_retfound(network.image, cast(Path, settings.mae))
     if settings.bert is not None:
@@ -160,8 +164,10 @@ def _new_open_clip(settings: TowerSettings, work: Path) -> tuple[nn.Module, Toke
             "vocab_size": text["vocab_size"],
         },
     }
-    write_text_tower_files(work / TEXT, text, tokenizer)
-    towers, sizes = build_towers(model, work), OpenClipSizes(model, text)
+    _require_text_sizes(settings, text)
+    with _buildable():
+        write_text_tower_files(work / TEXT, text, tokenizer)
+        towers, sizes = build_towers(model, work), OpenClipSizes(model, text)
     trunk: Any = cast(Any, towers).visual.trunk
     fixed = getattr(getattr(trunk, "patch_embed", None), "img_size", None)
     if fixed is not None and fixed[0] != _input_size(sizes):
@@ -170,6 +176,30 @@ def _new_open_clip(settings: TowerSettings, work: Path) -> tuple[nn.Module, Toke
             f"towers.vision.image_size is {given} and {name} takes {fixed[0]} pixels; write that."
         )
     return towers, tokenizer, sizes
+
+
+def _require_text_sizes(settings: TowerSettings, bert: Mapping[str, Any]) -> None:
+    known = BertConfig().to_dict()
+    if unknown := sorted(set(settings.bert_sizes) - set(known)):
+        raise ConfigError(f"towers.bert_sizes: there is no {unknown[0]}; transformers' BertConfig has none.")
+    longest = bert.get("max_position_embeddings", known["max_position_embeddings"])
+    if settings.context_length > longest:
+        raise ConfigError(
+            f"towers.context_length is {settings.context_length}, and the text tower reads at most {longest} "
+            "tokens."
+        )
+
+
+@contextmanager
+def _buildable() -> Iterator[None]:
+    """Say in one sentence that the libraries cannot build towers of these sizes."""
+    try:
+        yield
+    except (ConfigError, ModelError):
+        raise
+    except Exception as error:  # each library has its own way to refuse sizes
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"towers: these sizes cannot be built: {reason.removesuffix('.')}.") from error
 
 
 def _input_size(sizes: RetiZeroConfig | OpenClipSizes) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping
@@ -65,15 +66,21 @@ class Journal:
         self.log("train", values, done)
 
     def log(self, kind: str, values: Mapping[str, float], done: int) -> None:
-        """Write numbers to TensorBoard."""
-        if self._writer is not None:
+        """Write numbers to TensorBoard; where that fails the run goes on without."""
+        if self._writer is None:
+            return
+        try:
             for name, value in values.items():
                 self._writer.add_scalar(f"{kind}/{name}", value, done)
+        except OSError as error:
+            self._writer = None
+            self.tell(f"TensorBoard logs end here: {self._folder} cannot be written ({error.strerror}).")
 
     def close(self) -> None:
         """Finish the logs."""
         if self._writer is not None:
-            self._writer.close()
+            with contextlib.suppress(OSError):
+                self._writer.close()
 
 
 def _listed(values: Mapping[str, float]) -> str:

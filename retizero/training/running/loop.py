@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor
-from torch.amp import GradScaler
 
-from retizero.training.checkpoint import load_checkpoint, save_checkpoint
+from retizero.training.checkpoint import load_checkpoint, put_aside, save_checkpoint
+from retizero.training.diverged import DivergedError, require_numbers
 from retizero.training.running.journal import Journal
+from retizero.training.running.loss_scale import LossScale
 from retizero.training.running.settings import Run
 from retizero.training.running.state import RunState, seed_step
 from retizero.training.running.world import World
 
 
-class DivergedError(ValueError):
-    """A loss is no longer a number; the message says what to change."""
-
-
 class Objective(Protocol):
     """What a run makes smaller."""
 
-    def backward(self, batch: Any, epoch: int, scaler: GradScaler) -> dict[str, Tensor]:  # noqa: ANN401
+    def backward(self, batch: Any, epoch: int, scaler: LossScale) -> dict[str, Tensor]:  # noqa: ANN401
         """Leave gradients of one batch in the weights.
 
         Returns:
@@ -68,10 +64,10 @@ def train(
         resume: Go on from the checkpoint where there is one.
 
     Raises:
-        CheckpointError: The checkpoint was made by another run, or cannot be read.
-        DivergedError: A loss is no longer a number.
+        CheckpointError: The checkpoint was made by another run, or cannot be read or written.
+        DivergedError: Losses or weights are no longer numbers; what was saved before stays.
     """
-    checkpoint = settings.checkpoints / f"{settings.id}.pt"
+    checkpoint = settings.checkpoint
     _prepare(checkpoint, state, world, journal, resume)
     journal.start(settings.epochs * state.steps_per_epoch, state.steps_done)
     while state.epoch <= settings.epochs and not state.stopped:
@@ -94,9 +90,7 @@ def train(
 def _prepare(checkpoint: Path, state: RunState, world: World, journal: Journal, resume: bool) -> None:
     """Load what a killed run left, or put it aside when the run starts anew."""
     if not resume:
-        if world.first and checkpoint.exists():
-            aside = checkpoint.with_suffix(".old.pt")
-            checkpoint.replace(aside)
+        if world.first and (aside := put_aside(checkpoint)):
             journal.tell(f"The checkpoint of an earlier run is now {aside}.")
         return
     found = world.on_first(
@@ -126,8 +120,8 @@ def _finish_epoch(
     patience: int | None,
 ) -> None:
     """Score the weights, keep them when they are the best, and go to the next epoch."""
+    _require_numbers(world, state)
     means = {name: float(total) / max(1, state.step) for name, total in state.sums.items()}
-    _require_numbers(means, state)
     with state.judged_weights():
         scores = objective.evaluate()
     done, epoch = state.steps_done, state.epoch
@@ -146,16 +140,21 @@ def _finish_epoch(
 
 
 def _save(checkpoint: Path, state: RunState, world: World) -> None:
-    _require_numbers({name: float(total) for name, total in state.sums.items()}, state)
+    _require_numbers(world, state)
     values = state.state_dict()
-    if world.first:
-        save_checkpoint(checkpoint, values)
-    world.wait()
+    world.on_first(lambda: save_checkpoint(checkpoint, values))
 
 
-def _require_numbers(values: dict[str, float], state: RunState) -> None:
-    if bad := [name for name, value in values.items() if not math.isfinite(value)]:
-        raise DivergedError(
-            f"The {bad[0]} is no longer a number in epoch {state.epoch}; lower the learning rate, lengthen "
-            "the warm-up, or set compute.precision to bf16 or fp32."
-        )
+def _require_numbers(world: World, state: RunState) -> None:
+    """End every process where losses or weights of one are no longer numbers."""
+    sums = {name: float(total) for name, total in state.sums.items()}
+    try:
+        require_numbers(sums, state.weights.values(), state.epoch)
+        mine = None
+    except DivergedError as error:
+        mine = str(error)
+    told = [problem for problem in world.gathered(mine) if problem]
+    if told and world.first:
+        raise DivergedError(told[0])
+    if told:
+        raise SystemExit(2)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from retizero.training.strict_settings import StrictSettings
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optimiser(StrictSettings):
@@ -32,7 +34,7 @@ class Optimiser(StrictSettings):
     head_learning_rate: float | None = Field(default=None, gt=0)
     weight_decay: float = Field(default=1e-5, ge=0)
     decay_all: bool = False
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Share, Share] = (0.9, 0.999)
     epsilon: float = Field(default=1e-8, gt=0)
     warmup_epochs: float = Field(default=1.0, ge=0)
     horizon_epochs: float | None = Field(default=None, gt=0)
@@ -82,7 +84,7 @@ class Run(StrictSettings):
     id: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str = ""
     out: Path
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     epochs: int = Field(default=15, ge=1)
     batch: int = Field(default=128, ge=2)
     optimiser: Optimiser = Optimiser()
@@ -90,6 +92,11 @@ class Run(StrictSettings):
     checkpoints: Path = Path("build/checkpoints")
     checkpoint_every: int = Field(default=200, ge=1)
     tensorboard: Path | None = None
+
+    @property
+    def checkpoint(self) -> Path:
+        """File that a killed run goes on from."""
+        return self.checkpoints / f"{self.id}.pt"
 
     def deciding(self) -> dict[str, Any]:
         """Return the settings that decide the weights; a run resumes only with the same ones."""

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from retizero.training.running.average import AveragedWeights
+from retizero.training.running.loss_scale import LossScale
 from retizero.training.running.settings import Optimiser, Run
-from retizero.training.running.world import clip_gradients, fill, whole
+from retizero.training.running.world import clip_gradients, fill, gradient_norm, whole
 from retizero.training.schedule import warmup_then_cosine
 
 
@@ -78,7 +79,7 @@ class RunState:
             rules.warmup_epochs / settings.epochs,
             None if rules.horizon_epochs is None else round(rules.horizon_epochs * steps_per_epoch),
         )
-        self.scaler = torch.amp.GradScaler(device, enabled=settings.compute.precision == "fp16")
+        self.scaler = LossScale(enabled=settings.compute.precision == "fp16")
         self.average = AveragedWeights(self.weights, rules.average) if rules.average else None
         self._clip = rules.clip_norm
         self.epoch, self.step = 1, 0
@@ -93,16 +94,24 @@ class RunState:
         return (self.epoch - 1) * self.steps_per_epoch + self.step
 
     def apply(self) -> Tensor | None:
-        """Make one step with the gradients that are there; return their norm before clipping."""
+        """Make one step with the gradients that are there; return their norm before clipping.
+
+        In fp16 no step is made with gradients that overflowed.
+
+        Raises:
+            DivergedError: In fp16 they overflow whatever the scale of the loss.
+        """
         factor = self._factor(self.steps_done)
         for group, peak in zip(self.optimiser.param_groups, self._peaks, strict=True):
             group["lr"] = peak * factor
         norm = None
-        if self._clip is not None:
-            self.scaler.unscale_(self.optimiser)
-            norm = clip_gradients(self.parameters.values(), self._clip)
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
+        self.scaler.unscale(self.parameters.values())
+        if self._clip is not None or self.scaler.enabled:
+            norm = gradient_norm(self.parameters.values())
+        if norm is None or not self.scaler.enabled or self.scaler.judge(float(norm)):
+            if norm is not None and self._clip is not None:
+                clip_gradients(self.parameters.values(), self._clip, norm)
+            self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return norm
 

@@ -159,16 +159,27 @@ def _averaging(world: World) -> Callable[[Tensor], None]:
     return average
 
 
-def clip_gradients(parameters: Iterable[Tensor], most: float) -> Tensor:
-    """Scale gradients, sharded or not, to a norm of at most ``most`` together; return the norm before."""
-    graded = [parameter for parameter in parameters if parameter.grad is not None]
-    kinds = [[p for p in graded if isinstance(p, DTensor) is sharded] for sharded in (True, False)]
-    norms = [whole(nn.utils.get_total_norm([cast(Tensor, p.grad) for p in kind])) for kind in kinds if kind]
-    total = torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())
-    for kind in kinds:
+def gradient_norm(parameters: Iterable[Tensor]) -> Tensor:
+    """Return the norm of all gradients together, sharded or not; the same in every process."""
+    norms = [
+        whole(nn.utils.get_total_norm([cast(Tensor, p.grad) for p in kind]))
+        for kind in _by_kind(parameters)
+        if kind
+    ]
+    return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())
+
+
+def clip_gradients(parameters: Iterable[Tensor], most: float, norm: Tensor) -> None:
+    """Scale gradients, whose norm together is ``norm``, to one of at most ``most``."""
+    for kind in _by_kind(parameters):
         if kind:
-            nn.utils.clip_grads_with_norm_(kind, most, total)
-    return total
+            nn.utils.clip_grads_with_norm_(kind, most, norm)
+
+
+def _by_kind(parameters: Iterable[Tensor]) -> list[list[Tensor]]:
+    """Parameters with gradients, the sharded ones and the others."""
+    graded = [parameter for parameter in parameters if parameter.grad is not None]
+    return [[p for p in graded if isinstance(p, DTensor) is sharded] for sharded in (True, False)]
 
 
 @contextlib.contextmanager

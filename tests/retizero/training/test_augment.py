@@ -1,6 +1,9 @@
 """Random views of a photograph."""
 
+import math
+
 import numpy as np
+import pytest
 
 from retizero.training.augment import Augmentation
 
@@ -26,3 +29,26 @@ def test_the_same_seed_draws_the_same_view():
     draw = Augmentation(frame=0.5)
     one, two = (draw(square, 32, np.random.default_rng(7)) for _ in range(2))
     assert (one == two).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "outside", "sentence"),
+    [
+        ("min_scale", [0, 1.1, math.nan], "above 0 and at most 1"),
+        ("rotation", [-1, 181], "from 0 to 180 degrees"),
+        ("gain", [-0.1, 1], "at least 0 and below 1"),
+        ("gamma", [-0.1, 5.1, math.inf], "from 0 to 5"),
+        ("contrast", [-0.1, 1], "at least 0 and below 1"),
+        ("frame", [-0.1, 1.1], "from 0 to 1"),
+    ],
+)
+def test_a_number_outside_its_range_is_refused_with_the_range(name, outside, sentence):
+    for value in outside:
+        with pytest.raises(ValueError, match=f"^{name} must be {sentence}$"):
+            Augmentation(**{name: value})
+
+
+def test_the_ends_of_the_ranges_make_views():
+    square = np.full((16, 16, 3), 128, np.uint8)
+    for ends in (STILL, {"min_scale": 0.1, "rotation": 180, "gain": 0.99, "gamma": 5, "frame": 1}):
+        assert Augmentation(**ends)(square, 8, np.random.default_rng(0)).shape == (8, 8, 3)

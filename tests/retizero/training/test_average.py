@@ -4,8 +4,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from retizero.cli import main
 from retizero.model.errors import ModelError
+from retizero.phantom import write_dataset
 from retizero.training.average import mean_of
+from tests.retizero.tiny_models import write_tiny_model
 
 
 def test_floating_tensors_are_averaged_in_their_precision_and_counters_taken_from_the_last(tmp_path):
@@ -30,3 +33,19 @@ def test_models_of_different_shape_are_refused_by_file(tmp_path):
     save_file({"w": torch.zeros(3)}, tmp_path / "b.safetensors")
     with pytest.raises(ModelError, match=r"b\.safetensors does not hold the same tensors"):
         mean_of([tmp_path / "a.safetensors", tmp_path / "b.safetensors"])
+
+
+def test_the_command_makes_a_folder_and_leaves_those_beside_it(tmp_path):
+    write_tiny_model(tmp_path / "one", seed=0)
+    write_tiny_model(tmp_path / "two", seed=1)
+    write_dataset(tmp_path / "data", 4, ["drusen"], 0)
+    rows = (tmp_path / "data/manifest.csv").read_text().replace(",train\n", ",val\n")
+    (tmp_path / "data/val.csv").write_text(rows)
+    (tmp_path / "both.partial").mkdir()
+    (tmp_path / "both.partial/mine").touch()
+    models = [word for name in ("one", "two") for word in ("--model", str(tmp_path / name))]
+    where = ["--out", str(tmp_path / "both"), "--manifest", str(tmp_path / "data/val.csv"), "--size", "64"]
+    assert main(["train", "average", *models, *where]) == 0
+    assert (tmp_path / "both/model.safetensors").exists()
+    assert (tmp_path / "both.partial/mine").exists()
+    assert not (tmp_path / ".both.partial").exists()

@@ -151,7 +151,9 @@ def test_earlier_stages_learn_more_slowly():
 
     back = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2), nn.Linear(2, 2))
     learner = Learner(back, nn.Linear(2, 2), nn.Parameter(torch.tensor(1.0)))
-    config = PretrainConfig("a", "a", "", learning_rate=1.0, head_learning_rate=5.0, layer_decay=0.5)
+    config = PretrainConfig(
+        id="a", title="a", out="", learning_rate=1.0, head_learning_rate=5.0, layer_decay=0.5
+    )
     rates = {id(p): group["lr"] for group in parameter_groups(learner, config) for p in group["params"]}
     assert [rates[id(back[index].weight)] for index in (0, 2, 3)] == [0.5, 1.0, 5.0]
 

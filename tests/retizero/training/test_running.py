@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from retizero.training.config import ConfigError
+from retizero.training.diverged import DivergedError
 from retizero.training.running.average import AveragedWeights
+from retizero.training.running.loss_scale import LossScale
 from retizero.training.running.order import Order
 from retizero.training.running.settings import Optimiser, Run
 from retizero.training.running.state import RunState, seed_step
-from retizero.training.running.world import World, clip_gradients
+from retizero.training.running.world import World, clip_gradients, gradient_norm
 from retizero.training.schedule import warmup_then_cosine
 
 CPU = torch.device("cpu")
@@ -116,6 +118,33 @@ def test_a_state_goes_on_bit_for_bit(precision):
     assert state.scaler.state_dict() == after.scaler.state_dict()
 
 
+def test_a_step_that_overflows_in_fp16_changes_nothing_but_the_scale():
+    model = network()
+    state = RunState(model, run(compute={"precision": "fp16"}), set(), 5, "", "cpu")
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    factor = state.scaler.value
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, torch.inf)
+    state.apply()
+    assert state.scaler.value == factor / 2
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    state.apply()
+    assert not torch.equal(model.state_dict()["0.weight"], before["0.weight"])
+
+
+def test_the_scale_of_losses_grows_in_calm_and_gives_up_in_the_end():
+    scale = LossScale(enabled=True, value=4.0)
+    assert all(scale.judge(1.0) for _ in range(2000))
+    assert scale.value == 8.0
+    again = LossScale(enabled=True)
+    again.load_state_dict(scale.state_dict())
+    assert again.state_dict() == scale.state_dict()
+    with pytest.raises(DivergedError, match="bf16 or fp32"):
+        assert not any(scale.judge(math.nan) for _ in range(100))
+
+
 def test_heads_learn_faster_and_biases_do_not_decay_unless_the_release_is_followed():
     model = network()
     rules = Optimiser(learning_rate=1.0, head_learning_rate=5.0, weight_decay=0.1)
@@ -137,6 +166,8 @@ def test_heads_learn_faster_and_biases_do_not_decay_unless_the_release_is_follow
 def test_gradients_are_clipped_to_the_norm_of_all_together():
     weights = [nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))]
     weights[0].grad, weights[1].grad = torch.tensor([3.0, 0.0]), torch.tensor([4.0])
-    assert float(clip_gradients(weights, 1.0)) == pytest.approx(5.0)
+    norm = gradient_norm(weights)
+    assert float(norm) == pytest.approx(5.0)
+    clip_gradients(weights, 1.0, norm)
     assert weights[0].grad.tolist() == pytest.approx([0.6, 0.0], abs=1e-5)
     assert weights[1].grad.tolist() == pytest.approx([0.8], abs=1e-5)

@@ -11,7 +11,8 @@ from retizero.training.pairs.loss import PairLoss
 from retizero.training.pairs.objective import PairObjective
 from retizero.training.pairs.recipe import PairRecipe
 from retizero.training.pairs.start import starting_point
-from retizero.training.running.world import clip_gradients, joined_world, spread, whole
+from retizero.training.running.loss_scale import LossScale
+from retizero.training.running.world import clip_gradients, gradient_norm, joined_world, spread, whole
 
 
 def compare_losses(recipes: dict[str, PairRecipe], out: Path) -> None:
@@ -28,10 +29,11 @@ def compare_losses(recipes: dict[str, PairRecipe], out: Path) -> None:
             loss = PairLoss(recipe.loss, world)
             objective = PairObjective(towers, module, loss, recipe.compute, world, dict)
             mine = random_batch().split(share)[world.rank]
-            losses = objective.backward(mine, 3, torch.amp.GradScaler("cpu", enabled=False))
+            losses = objective.backward(mine, 3, LossScale(enabled=False))
             graded = {n: p for n, p in towers.named_parameters() if p.requires_grad}
             gradients = {n: whole(p.grad).clone() for n, p in graded.items() if p.grad is not None}
-            norm = clip_gradients(graded.values(), 1.0)
+            norm = gradient_norm(graded.values())
+            clip_gradients(graded.values(), 1.0, norm)
             found[name] = (torch.stack(list(losses.values())), gradients, norm)
         if world.first:
             torch.save(found, out)

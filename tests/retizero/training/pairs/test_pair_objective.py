@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.amp import GradScaler
 
 from retizero.training.pairs.batches import Batch
 from retizero.training.pairs.loss import PairLoss
 from retizero.training.pairs.objective import PairObjective
 from retizero.training.pairs.start import starting_point
+from retizero.training.running.loss_scale import LossScale
 from retizero.training.running.world import World
 from tests.retizero.training.pairs.tiny_pairs import recipe
 
@@ -31,7 +31,7 @@ def gradients(folder, seed=0, scaler=None, **changes):
     towers = starting_point(made, folder / "work").towers
     objective = PairObjective(towers, towers, PairLoss(made.loss, ALONE), made.compute, ALONE, dict)
     torch.manual_seed(seed)
-    losses = objective.backward(random_batch(), 3, scaler or GradScaler("cpu", enabled=False))
+    losses = objective.backward(random_batch(), 3, scaler or LossScale(enabled=False))
     found = {name: p.grad for name, p in towers.named_parameters() if p.requires_grad}
     return {name: float(loss) for name, loss in losses.items()}, found, towers
 
@@ -79,7 +79,7 @@ def test_recomputed_blocks_give_the_same_gradients(tmp_path):
 
 
 def test_loss_scaling_scales_gradients_and_nothing_else(tmp_path):
-    scaler = GradScaler("cpu", init_scale=64.0)
+    scaler = LossScale(enabled=True, value=64.0)
     whole, expected, _ = gradients(tmp_path)
     scaled, found, _ = gradients(tmp_path, scaler=scaler, compute={"micro_batch": 4})
     assert scaled == pytest.approx(whole, abs=1e-5)

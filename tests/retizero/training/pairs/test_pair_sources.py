@@ -172,6 +172,51 @@ def test_shards_give_pictures_captions_labels_and_splits(tmp_path):
     assert any("b/2" in line and "no caption" in line for line in told)
 
 
+def test_keys_name_pairs_within_a_shard_and_the_same_pair_twice_is_told(tmp_path):
+    write_discs(tmp_path, 2)
+    pictures = [(tmp_path / f"{index}.png").read_bytes() for index in range(2)]
+    for name, picture in (("train-0", 0), ("train-1", 1), ("val-0", 0)):
+        write_shard(tmp_path / f"{name}.tar", {"000.png": pictures[picture], "000.txt": b"said"})
+    told = []
+    data = PairData(shards=str(tmp_path / "*.tar"))
+    found = read_pairs(data, TEMPLATE, None, strict=False, tell=told.append)
+    assert [pair.place for pair in found.pairs] == ["train-0.tar, 000", "train-1.tar, 000"]
+    assert any("val-0.tar, 000: the same pair is in train-0.tar" in line for line in told)
+
+
+def test_a_photograph_of_two_splits_is_told_and_capital_letters_do_not_matter(tmp_path):
+    path = manifest_of(
+        tmp_path,
+        "image,label,split\n0.png,drusen,Train\n1.png,drusen,TRAIN\n0.png,glaucoma,val\n2.png,drusen,Val\n",
+    )
+    pairs = pairs_of_manifest(path, TEMPLATE)
+    assert pairs.problems == ("Row 4: 0.png is in split 'val' here and in 'train' in row 2.",)
+    assert [pair.picture.name for pair in pairs.training("val")] == ["0.png", "1.png"]
+    assert [pair.picture.name for pair in pairs.of("Val")] == ["2.png"]
+
+
+def test_splits_of_other_names_are_not_learned_from_unasked(tmp_path):
+    path = manifest_of(tmp_path, "image,label,split\n0.png,drusen,learning\n1.png,drusen,learning\n")
+    with pytest.raises(ManifestError, match="no split train, but learning"):
+        pairs_of_manifest(path, TEMPLATE).training("val")
+
+
+def test_without_a_check_those_that_validate_are_opened_all_the_same(tmp_path):
+    write_discs(tmp_path, 3)
+    for name in ("bad.png", "worse.png"):
+        (tmp_path / name).write_bytes(b"no picture")
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "image,label,split\n0.png,drusen,train\nbad.png,drusen,train\n1.png,drusen,val\nworse.png,drusen,val\n"
+    )
+    told = []
+    unchecked = PairData(check="none")
+    pairs = read_pairs(unchecked, TEMPLATE, path, strict=False, tell=told.append)
+    assert [pair.picture.name for pair in pairs.pairs] == ["0.png", "bad.png", "1.png"]
+    with pytest.raises(ManifestError, match="2 rows"):
+        read_pairs(unchecked, TEMPLATE, path, strict=True, tell=told.append)
+
+
 def test_shard_patterns_are_written_out(tmp_path):
     for index in range(9, 12):
         write_shard(tmp_path / f"s-{index:03d}.tar", {})

@@ -81,6 +81,20 @@ def test_a_run_of_two_processes_is_the_run_of_one(tmp_path, how):
     assert "2 processes on cpu" in (tmp_path / "two/told.txt").read_text()
 
 
+def test_half_precision_trains_sharded_weights(tmp_path):
+    manifest = write_discs(tmp_path / "discs")
+    validation = {"label_set": "demo14"}
+    histories = []
+    for count, precision in ((1, "fp32"), (2, "fp16")):
+        folder = tmp_path / precision
+        compute = {"processes": "fsdp", "precision": precision}
+        arguments = command(folder, manifest, compute=compute, validation=validation)
+        start_together(run_command, count, arguments, folder / "told.txt")
+        histories.append(json.loads((folder / "model/learning_curve.json").read_text()))
+    for full, half in zip(*histories, strict=True):
+        assert half["loss"] == pytest.approx(full["loss"], rel=0.05)
+
+
 def killed_after(process, checkpoint, told, number, delay):
     """Kill a process ``delay`` seconds after it wrote its ``number``-th checkpoint, or began for 0."""
     seen, before = 0, stamp(checkpoint)

@@ -70,6 +70,8 @@ def settings(folder: Path, **changes: Any) -> dict[str, Any]:
         "data": {"same": "label"},
         "compute": {"threads": 1},
     }
+    if "folder" in changes.get("towers", {}):
+        del values["towers"]
     for name, value in changes.items():
         values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value
     return values
