@@ -183,11 +183,12 @@ def test_missing_weights_of_the_paper_are_named(tmp_path, capsys):
         ({"towers": {"init": "mae"}}, "init mae needs mae"),
         ({"picture": {"augmentation": {"zoom": 1}}}, "no zoom"),
         ({"picture": {"size": 40}}, "leave picture.size out"),
-        ({"towers": {"architecture": "open_clip"}}, "timm_model_name"),
+        ({"towers": {"architecture": "open_clip", "vit": {}}}, "timm_model_name"),
         (
             {
                 "towers": {
                     "architecture": "open_clip",
+                    "vit": {},
                     "vision": {"timm_model_name": "test_vit", "image_size": 64},
                 }
             },
