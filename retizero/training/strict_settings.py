@@ -17,6 +17,20 @@ class StrictSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
+class RepeatedSetting(yaml.YAMLError):
+    """A name stands twice among settings; YAML would take the last one without a word."""
+
+
+class _OnceEach(yaml.SafeLoader):
+    """Reads plain values, and no name twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [str(name.value) for name, _ in node.value]
+        if repeated := [name for name in names if names.count(name) > 1]:
+            raise RepeatedSetting(repeated[0])
+        return super().construct_mapping(node, deep)
+
+
 S = TypeVar("S", bound=StrictSettings)
 
 
@@ -36,9 +50,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: The file is missing, not YAML, or holds something else.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _OnceEach)
     except OSError as error:
         raise ConfigError(f"The configuration {path} cannot be opened.") from error
+    except RepeatedSetting as error:
+        raise ConfigError(f"{path}: the setting {error} is there twice.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"The configuration {path} is not valid YAML.") from error
     if not isinstance(values, dict):

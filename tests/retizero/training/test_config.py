@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from retizero.training.config import ConfigError, read_config
+from retizero.training.strict_settings import read_yaml
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -43,6 +44,15 @@ def test_a_wrong_configuration_is_refused_with_one_sentence(tmp_path, text, sent
     path.write_text(text)
     with pytest.raises(ConfigError, match=sentence):
         read_config(path)
+
+
+def test_a_setting_that_is_there_twice_is_named(tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text("id: a\nloss: {clip: 1, text: 0, clip: 0}\n")
+    with pytest.raises(ConfigError, match=r"twice.yaml: the setting clip is there twice\."):
+        read_yaml(path)
+    path.write_text("usual: &usual {clip: 1}\nloss: {<<: *usual, text: 0}\n")
+    assert read_yaml(path)["loss"] == {"clip": 1, "text": 0}
 
 
 def test_a_missing_configuration_is_named(tmp_path):
