@@ -7,6 +7,7 @@ embedded once and kept in ``build/card/``; other weights embed again.
 import argparse
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +19,15 @@ from docs.calibration_plot import calibration_plot
 from retizero.data import Manifest, read_manifest
 from retizero.evaluation import evaluate_explanations, evaluate_retrieval, evaluate_zero_shot
 from retizero.evaluation.documents import markdown_table
-from retizero.evaluation.tables import Table, headline, interval, number, report_words, tables_of
+from retizero.evaluation.tables import (
+    Table,
+    headline,
+    interval,
+    label_name,
+    number,
+    report_words,
+    tables_of,
+)
 from retizero.knowledge import STYLES, Style, parse_labels
 from retizero.serving import Engine
 from retizero.training.gate_rates import gate_rates
@@ -26,6 +35,7 @@ from retizero.training.gate_rates import gate_rates
 HERE = Path(__file__).parent
 KEPT = HERE.parent / "build/card"
 SPLITS = ("train", "val", "test")
+FEWEST, SUREST = 4, 12  # photographs of a label that is spoken of, and of confident mistakes
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -96,6 +106,8 @@ def zero_shot(engine: RememberingEngine, manifest: Manifest) -> dict[str, str]:
         "look_alikes": markdown_table(tables[3]),
         "prompts": markdown_table(Table("", header, tuple(styles), (1, 2, 3, 4))),
         "reliability": reliability_table(report),
+        "missed": missed_table(report),
+        "sure": sure_table(report),
     }
 
 
@@ -122,6 +134,47 @@ def reliability_table(report: dict[str, Any]) -> str:
     ]
     header = ("probability of the first answer", "images", "mean probability", "right")
     return markdown_table(Table("", header, tuple(rows), (1, 2, 3)))
+
+
+def missed_table(report: dict[str, Any]) -> str:
+    """Labels that are most often not among the first five answers, and what is answered instead."""
+    rows = []
+    for each in report["per_label"]:
+        if each["n"] < FEWEST or each["top5"] > 0.9:
+            continue
+        instead = Counter(
+            first_answer(report, image) for image in report["images"] if each["id"] in image["truth"]
+        )
+        del instead[each["id"]]
+        told = "; ".join(f"{label_name(id)} ({times})" for id, times in instead.most_common(3))
+        rows.append((each["top5"], (each["label"], str(each["n"]), number(each["top5"]), told or "-")))
+    header = ("label", "images", "Top-5", "most often answered first instead")
+    return markdown_table(Table("", header, tuple(row for _, row in sorted(rows)), (1, 2)))
+
+
+def sure_table(report: dict[str, Any]) -> str:
+    """Wrong first answers with the greatest probabilities, each a photograph of the test split."""
+    ids = report["protocol"]["candidates"]
+    wrong = []
+    for image in report["images"]:
+        scores = dict(zip(ids, image["scores"], strict=True))
+        answer = first_answer(report, image)
+        if answer in image["truth"]:
+            continue
+        rank = 1 + min(sum(score > scores[id] for score in scores.values()) for id in image["truth"])
+        truth = "; ".join(label_name(id) for id in image["truth"])
+        wrong.append(
+            (scores[answer], (truth, label_name(answer), number(scores[answer]), str(rank), image["source"]))
+        )
+    header = ("truth", "answered", "its probability", "rank of the truth", "source")
+    return markdown_table(
+        Table("", header, tuple(row for _, row in sorted(wrong, reverse=True)[:SUREST]), (2, 3))
+    )
+
+
+def first_answer(report: dict[str, Any], image: dict[str, Any]) -> str:
+    """Id of an image's most probable candidate."""
+    return str(report["protocol"]["candidates"][int(np.argmax(image["scores"]))])
 
 
 def retrieval(engine: RememberingEngine, manifest: Manifest) -> dict[str, str]:

@@ -75,6 +75,10 @@ class GroupBootstrap:
             times = np.bincount(drawn.ravel(), minlength=count * self.n_groups).reshape(count, -1)
             yield np.ascontiguousarray(times.T.astype(np.float64))[self._group_of]
 
+    def groups_of(self, members: NDArray[np.bool_]) -> int:
+        """How many groups (N,) images belong to."""
+        return len(np.unique(self._group_of[members]))
+
     def describe(self) -> str:
         """State the interval in one sentence."""
         return (

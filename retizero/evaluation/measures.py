@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from statsmodels.stats.proportion import proportion_confint
 
 from retizero.evaluation.answers import Answers
-from retizero.evaluation.bootstrap import GroupBootstrap, estimate, estimate_mean
+from retizero.evaluation.bootstrap import LEVEL, GroupBootstrap, estimate, estimate_mean
 from retizero.evaluation.chance import hit_chance
 from retizero.evaluation.look_alikes import confusion_among_look_alikes
 from retizero.evaluation.metrics import balanced_accuracy, label_ranks, mean, truth_ranks
@@ -161,7 +162,11 @@ def _per_source(
 def _top_k(
     ranks: NDArray[np.int64], members: NDArray[np.bool_], k: Sequence[int], bootstrap: GroupBootstrap
 ) -> list[dict[str, Any]]:
-    """Images, Top-k and its intervals for L subsets of the images, from ranks and members, (N, L)."""
+    """Images, Top-k and its intervals for L subsets of the images, from ranks and members, (N, L).
+
+    Where all images of a subset are right, or all wrong, every resample is alike: the interval is then
+    Wilson's (1927) of as many draws as the subset has groups.
+    """
     tables: list[dict[str, Any]] = [{"n": int(n)} for n in members.sum(axis=0)]
     for each in k:
         hits = (ranks <= each) & members
@@ -173,8 +178,12 @@ def _top_k(
         intervals = bootstrap.intervals(shares)
         for column, table in enumerate(tables):
             if table["n"]:
-                table[f"top{each}"] = float(hits[:, column].sum() / table["n"])
+                share = table[f"top{each}"] = float(hits[:, column].sum() / table["n"])
                 table[f"top{each}_ci"] = intervals[column] if intervals else None
+                if share in (0, 1):
+                    draws = bootstrap.groups_of(members[:, column])
+                    ends = proportion_confint(share * draws, draws, 1 - LEVEL, "wilson")
+                    table[f"top{each}_ci"] = [float(end) for end in ends]
     return tables
 
 

@@ -135,7 +135,7 @@ def _protocol(
         "ece": f"probability of the first candidate, {BINS} bins of equal width",
         "conformal": "not calibrated for exactly these candidates" if coverage is None else calibrated,
         "conformal_target": coverage,
-        "intervals": bootstrap.describe(),
+        "intervals": f"{bootstrap.describe()}; per label or source, where all or none are right, Wilson's",
         "groups": bootstrap.n_groups,
         "gate": "no image is dropped by the fundus gate",
         "rows_left_out": {"count": len(truth.left_out), "rows": list(truth.left_out)},

@@ -21,9 +21,14 @@ def pair_name(name: str) -> str:
     return _PAIR_OF + name
 
 
+def is_pair(name: str) -> bool:
+    """Whether a name is one of ``pair_name``."""
+    return name.startswith(_PAIR_OF)
+
+
 def know_pair(name: str) -> None:
     """Make a name of ``pair_name`` known to timm; other names are left alone."""
-    if not name.startswith(_PAIR_OF) or is_model(name):
+    if not is_pair(name) or is_model(name):
         return
 
     def build(

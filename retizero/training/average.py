@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -61,8 +62,8 @@ def average_models(
     """
     if len(folders) < 2:
         raise ModelError("An average needs at least two models.")
-    if shares and (len(shares) != len(folders) or min(shares) < 0 or sum(shares) <= 0):
-        raise ModelError("Give one share for each model, none below 0 and one above.")
+    if shares and (len(shares) != len(folders) or min(shares) < 0 or not 0 < sum(shares) < math.inf):
+        raise ModelError("Give one share for each model, a number, none below 0 and one above.")
     made = Combined(mean_of([folder / WEIGHTS for folder in folders], shares), model_config(folders[0]))
     return write_combined(made, folders, out, manifest, labels, size, mirror)
 

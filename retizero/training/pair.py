@@ -15,7 +15,7 @@ from retizero.model.eight_bits import in_eight_bits
 from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity
 from retizero.model.open_clip_folder import WEIGHTS, read_weights
-from retizero.model.pair_trunk import pair_name
+from retizero.model.pair_trunk import is_pair, pair_name
 from retizero.training.average import Combined, model_config, write_combined
 from retizero.training.places import require_places
 
@@ -50,6 +50,8 @@ def pair_models(
     trunks = [model_config(folder)["vision_cfg"].get("timm_model_name") for folder in (first, second)]
     if trunks[0] is None or trunks[0] != trunks[1]:
         raise ModelError("The two models do not have the same timm image tower.")
+    if is_pair(trunks[0]):
+        raise ModelError("Both models are pairs already; a pair is made of two single towers.")
     config["vision_cfg"]["timm_model_name"] = pair_name(trunks[0])
     lengths = [mean_length(folder, manifest, size) for folder in (first, second)]
     weights = paired(read_weights(first / WEIGHTS), read_weights(second / WEIGHTS), lengths)

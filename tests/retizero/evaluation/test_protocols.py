@@ -37,6 +37,8 @@ def test_zero_shot_worked_by_hand(write):
     by_label = {row["id"]: row for row in report["per_label"]}
     assert by_label["macular-hole"]["n"] == 3
     assert by_label["macular-hole"]["top1"] == pytest.approx(2 / 3)
+    # three right photographs of two patients among three: no resample differs, Wilson's interval of 3 draws
+    assert by_label["macular-hole"]["top3_ci"] == pytest.approx([0.4385, 1.0], abs=1e-4)
     assert [(row["source"], row["n"]) for row in report["per_source"]] == [("s1", 2), ("s2", 3)]
     assert report["chance"]["top_k"]["1"] == pytest.approx((4 * 1 / 3 + 2 / 3) / 5)
     low, high = report["top_k"]["1"]["ci"]

@@ -1,5 +1,7 @@
 """The mean of the weights of several models."""
 
+import math
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -7,7 +9,7 @@ from safetensors.torch import save_file
 from retizero.cli import main
 from retizero.model.errors import ModelError
 from retizero.phantom import write_dataset
-from retizero.training.average import mean_of
+from retizero.training.average import average_models, mean_of
 from tests.retizero.tiny_models import write_tiny_model
 
 
@@ -26,6 +28,14 @@ def test_shares_weigh_the_models(tmp_path):
         save_file({"w": torch.full((2,), value)}, tmp_path / f"{name}.safetensors")
     files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
     assert mean_of(files, [1, 3])["w"].tolist() == [4.0, 4.0]
+
+
+@pytest.mark.parametrize("shares", [(math.nan, 1.0), (math.inf, 1.0), (0.0, 0.0), (-1.0, 2.0), (1.0,)])
+def test_shares_that_are_none_are_refused(tmp_path, shares):
+    with pytest.raises(ModelError, match="one share for each model"):
+        average_models(
+            [tmp_path, tmp_path], tmp_path / "out", tmp_path / "m.csv", "fundus42", 64, False, shares
+        )
 
 
 def test_models_of_different_shape_are_refused_by_file(tmp_path):

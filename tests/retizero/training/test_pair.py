@@ -100,7 +100,10 @@ def test_a_pair_is_no_starting_point_and_no_half_of_a_pair(made):
     from retizero.model.image_stages import ImageStages
     from retizero.training.pair import pair_models
 
-    with pytest.raises(ModelError, match="same timm image tower"):
-        pair_models(made / "first", made / "both", made / "out", made / "data/val.csv", "fundus42", 64, False)
+    for first, told in (("first", "same timm image tower"), ("both", "pairs already")):
+        with pytest.raises(ModelError, match=told):
+            pair_models(
+                made / first, made / "both", made / "out", made / "data/val.csv", "fundus42", 64, False
+            )
     with pytest.raises(ModelError, match="no single EfficientNet"):
         ImageStages(load_model(made / "both", "cpu").image_tower, 4)
