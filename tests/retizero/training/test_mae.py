@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from retizero import phantom
 from retizero.cli import main
@@ -14,6 +15,7 @@ from retizero.training.mae.pretrain import pretrain_mae
 from retizero.training.mae.recipe import MaeRecipe
 from retizero.training.pairs.start import starting_point
 from retizero.training.strict_settings import settings_of
+from tests.retizero.real_processes import run_command, start_together
 from tests.retizero.training.pairs.tiny_pairs import VIT, recipe, write_discs
 
 SIZES = ImageTowerConfig(**VIT, lora_rank=0)
@@ -119,9 +121,22 @@ def test_a_run_in_parts_or_resumed_is_the_same_run(tmp_path):
     assert {"epoch", "loss", "val_loss", "score"} == set(whole[0])
 
 
-def test_the_command_trains_and_refuses(tmp_path, capsys):
-    import yaml
+@pytest.mark.parametrize("how", ["ddp", "fsdp"])
+def test_two_processes_paint_what_one_paints(tmp_path, how):
+    manifest = write_discs(tmp_path / "discs", 20)
+    weights = []
+    for count, folder in ((1, tmp_path / "one"), (2, tmp_path / "two")):
+        folder.mkdir()
+        settings = plan(folder, epochs=2, compute={"threads": 1, "processes": how}).model_dump(mode="json")
+        (folder / "mae.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        asked = ["train", "mae", "--config", str(folder / "mae.yaml"), "--manifest", str(manifest)]
+        start_together(run_command, count, asked, folder / "told.txt")
+        weights.append(torch.load(folder / "mae.pth", weights_only=True)["model"])
+    for name, tensor in weights[0].items():
+        assert torch.allclose(tensor, weights[1][name], atol=2e-4), name
 
+
+def test_the_command_trains_and_refuses(tmp_path, capsys):
     manifest = write_discs(tmp_path / "discs", 12)
     config = tmp_path / "mae.yaml"
     config.write_text(yaml.safe_dump(plan(tmp_path, epochs=1).model_dump(mode="json")), encoding="utf-8")
