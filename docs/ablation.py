@@ -14,10 +14,13 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, TypeVar
 
-from retizero.data import Manifest, read_manifest
+from retizero.data import ImageReadError, Manifest, ManifestError, read_manifest
+from retizero.data.atomic_write import atomic_write_text
 from retizero.evaluation.documents import markdown_table
 from retizero.evaluation.tables import Table
-from retizero.training.config import LossWeights, PretrainConfig
+from retizero.training.config import ConfigError, LossWeights, PretrainConfig
+from retizero.training.diverged import DivergedError
+from retizero.training.labels import LabelMismatch
 from retizero.training.loop import train
 from retizero.training.pretrain import prepare
 from retizero.training.strict_settings import StrictSettings
@@ -69,23 +72,47 @@ VARIANTS: dict[str, PretrainConfig] = {
 MEASURES = ("top1", "top3", "top5", "balanced")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train what is missing and write."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train what is missing and write; 2 where the manifest or an option cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="with the splits train and val")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each variant, at least 1")
     asked = parser.parse_args(arguments)
-    manifest, rows = read_manifest(asked.manifest), []
+    try:
+        if asked.seeds < 1:
+            raise ConfigError(f"--seeds is at least 1, not {asked.seeds}.")
+        rows = measured(read_manifest(asked.manifest), asked.seeds)
+    except (ManifestError, ImageReadError, LabelMismatch, ConfigError, DivergedError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    (HERE / "ablation.md").write_text(page(rows, asked.manifest.name, asked.seeds), encoding="utf-8")
+    return 0
+
+
+def measured(manifest: Manifest, seeds: int) -> list[tuple[str, ...]]:
+    """Train every variant with every seed; a row of each.
+
+    Raises:
+        ManifestError: There is no row to train on or to validate on.
+    """
+    for split in ("train", "val"):
+        manifest.where(split)
+    rows = []
     for number, (name, config) in enumerate(VARIANTS.items(), start=1):
         print(f"{number}/{len(VARIANTS)} {name}", file=sys.stderr, flush=True)
-        runs = [scores(replace(config, seed=seed), manifest) for seed in range(asked.seeds)]
+        runs = [scores(replace(config, seed=seed), manifest) for seed in range(seeds)]
         rows.append((name, *(spread([run[measure] for run in runs]) for measure in MEASURES)))
-    header = ("variant", "Top-1", "Top-3", "Top-5", "balanced accuracy")
-    text = f"""# Ablation
+    return rows
 
-Written by `make ablation MANIFEST=../shared/fundus/metadata.csv`, never by hand. Split val of that manifest,
+
+def page(rows: Sequence[tuple[str, ...]], manifest: str, seeds: int) -> str:
+    """The page in Markdown; ``manifest`` is the file's name."""
+    header = ("variant", "Top-1", "Top-3", "Top-5", "balanced accuracy")
+    return f"""# Ablation
+
+Written by `make ablation MANIFEST=.../{manifest}`, never by hand. Split val of that manifest,
 42 candidate labels, text prompts alone; a photograph counts as right when its primary label is named. Mean
-and standard deviation over {asked.seeds} seeds of projections and sampling.
+and standard deviation over {seeds} seeds of projections and sampling.
 
 What these runs can say: how the parts compare while ImageNet's EfficientNet-Lite2 stays frozen up to its last
 convolution, {RECIPE.epochs} epochs at {RECIPE.size} px without augmentation but mirroring. The shipped model
@@ -94,20 +121,27 @@ differences may be other there. The scale of SigLIP's logits is learned, their b
 
 {markdown_table(Table("", header, tuple(rows), (1, 2, 3, 4)))}
 """
-    (HERE / "ablation.md").write_text(text, encoding="utf-8")
 
 
 def scores(config: PretrainConfig, manifest: Manifest) -> dict[str, float]:
-    """Validation scores of the best epoch of one run, computed now or before."""
-    key = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
-    path = RESULTS / f"{key}.json"
+    """Validation scores of the best epoch of one run, computed now or before on the same photographs."""
+    path = RESULTS / f"{_key(config, manifest)}.json"
     if not path.exists():
         RESULTS.mkdir(parents=True, exist_ok=True)
         run = prepare(config, manifest, RESULTS / "model.partial")
         history = train(run.learner, run.images, run.prompts, config, run.evaluate, _quiet)
-        path.write_text(json.dumps(max(history, key=lambda row: row["score"])), encoding="utf-8")
+        atomic_write_text(path, json.dumps(max(history, key=lambda row: row["score"])))
     found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def _key(config: PretrainConfig, manifest: Manifest) -> str:
+    """Identify a run by its settings and by the manifest's rows and the sizes of their files."""
+    digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode())
+    for row in manifest.rows:
+        told = (row.name, row.labels, row.group, row.source, row.split, row.image.stat().st_size)
+        digest.update(json.dumps(told).encode())
+    return digest.hexdigest()[:16]
 
 
 def spread(values: Sequence[float]) -> str:
@@ -120,4 +154,4 @@ def _quiet(_: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -7,6 +7,7 @@ embedded once and kept in ``build/card/``; other weights embed again.
 import argparse
 import hashlib
 import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from docs.calibration_plot import calibration_plot
-from retizero.data import Manifest, read_manifest
+from retizero.data import Manifest, ManifestError, read_manifest
 from retizero.evaluation import evaluate_explanations, evaluate_retrieval, evaluate_zero_shot
 from retizero.evaluation.documents import markdown_table
 from retizero.evaluation.tables import (
@@ -29,6 +30,7 @@ from retizero.evaluation.tables import (
     tables_of,
 )
 from retizero.knowledge import STYLES, Style, parse_labels
+from retizero.model.errors import ModelError
 from retizero.serving import Engine
 from retizero.training.gate_rates import gate_rates
 
@@ -57,14 +59,21 @@ class RememberingEngine(Engine):
         return np.stack([self.kept[key] for key in keys])
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and write."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="with the splits train, val and test")
     parser.add_argument("--model", default="models/retizero-mini", help="folder of the model")
     asked = parser.parse_args(arguments)
-    folder, manifest = Path(asked.model), read_manifest(asked.manifest)
-    engine = RememberingEngine.load(str(folder))
+    folder = Path(asked.model)
+    try:
+        manifest = read_manifest(asked.manifest)
+        for split in SPLITS:
+            manifest.where(split)
+        engine = RememberingEngine.load(str(folder))
+    except (ManifestError, ModelError) as error:
+        print(error, file=sys.stderr)
+        return 2
     assert isinstance(engine, RememberingEngine)
     path = KEPT / f"{engine.identity.fingerprint.replace(':', '-')}.npz"
     kept = dict(np.load(path)) if path.exists() else {}
@@ -87,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (folder / "README.md").write_text(card, encoding="utf-8")
     bins = json.loads((KEPT / "zero-shot-test.json").read_text(encoding="utf-8"))["reliability"]
     (folder / "calibration.svg").write_text(calibration_plot(bins), encoding="utf-8")
+    return 0
 
 
 def zero_shot(engine: RememberingEngine, manifest: Manifest) -> dict[str, str]:
@@ -227,4 +237,4 @@ def facts(engine: Engine, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -42,11 +42,18 @@ def move_groups(
         How many photographs were moved.
 
     Raises:
-        ManifestError: The manifest cannot be used, has no such split, or the share is no such number.
+        ManifestError: The manifest cannot be used, has no such split, the share is no such number, or the
+            copy would have no name of its own.
     """
+    if not join.strip():
+        raise ManifestError("The split that groups join needs a name.")
+    if out.is_dir():
+        raise ManifestError(f"{out} is a folder; name a file for the copy.")
+    if out.resolve() == manifest.resolve():
+        raise ManifestError(f"{out} is the manifest itself; name another file for the copy.")
     if not 0 < share <= 1:
         raise ManifestError(f"The share of groups to move lies above 0 and is at most 1; {share:g} does not.")
-    if leave == join:
+    if leave.strip().casefold() == join.strip().casefold():
         raise ManifestError("Groups are moved from one split to another, not to the same.")
     of_split = read_manifest(manifest).where(leave)
     rows = of_split.where(source=source).rows
@@ -67,6 +74,6 @@ def move_groups(
     writer.writeheader()
     for line, values in table:
         image = (manifest.resolve().parent / values["image"].strip()).as_posix()
-        writer.writerow({**values, "image": image, **({"split": join} if line in lines else {})})
+        writer.writerow({**values, "image": image, **({"split": join.strip()} if line in lines else {})})
     atomic_write(out, lambda file: file.write(text.getvalue().encode()))
     return len(lines)

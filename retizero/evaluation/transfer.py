@@ -28,6 +28,7 @@ FACTS = (
     "domain", "train_sources", "test_sources", "model", "features", "method", "shots", "seeds", "labels",
     "n_train", "n_test", "n_groups",
 )  # fmt: skip
+LEFT_OUT = "test_rows_without_candidate"  # at the end of a table: what its numbers do not count
 MEASURES = (
     *(f"top{k}" for k in TOP_K), "macro_auc", "balanced_accuracy", *(f"kappa_{scale}" for scale in SCALES),
 )  # fmt: skip
@@ -82,31 +83,36 @@ def transfer_row(
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The table as CSV: facts, then value, low and high of each measure, empty where there is none."""
+    """The table as CSV: facts, then value, low, high and deviation of each measure, where there is one.
+
+    The last column counts the test rows that were left out, as none of their labels was trained.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     bounds = [(name, f"{name}_low", f"{name}_high", f"{name}_sd") for name in MEASURES]
-    writer.writerow([*FACTS, *(column for group in bounds for column in group)])
+    writer.writerow([*FACTS, *(column for group in bounds for column in group), LEFT_OUT])
     for row in rows:
         cells: list[object] = [row.get(fact, "") for fact in FACTS]
         for name in MEASURES:
             measure = row["measures"][name]
             low, high = measure["ci"] or ("", "")
             cells += [_cell(measure["value"]), _cell(low), _cell(high), _cell(measure["sd_over_draws"])]
-        writer.writerow(cells)
+        writer.writerow([*cells, row.get(LEFT_OUT, "")])
     return out.getvalue()
 
 
 def to_markdown(rows: Sequence[Mapping[str, Any]], title: str) -> str:
     """The table as Markdown, intervals beside the values."""
     shown = [name for name in MEASURES if any(row["measures"][name]["value"] is not None for row in rows)]
-    header = ("domain", "model", "method", "shots", "n train", "n test", "labels", *map(_spoken, shown))
+    facts = ("domain", "model", "method", "shots", "n train", "n test", "labels")
+    header = (*facts, *map(_spoken, shown), "test rows left out")
     lines = tuple(
         (
             *(str(row.get(fact, "")) for fact in ("domain", "model", "method", "shots", "n_train")),
             str(row["n_test"]),
             str(row["labels"]),
             *(_shown(row["measures"][name]) for name in shown),
+            str(row.get(LEFT_OUT, "-")),
         )
         for row in rows
     )
@@ -116,12 +122,13 @@ def to_markdown(rows: Sequence[Mapping[str, Any]], title: str) -> str:
         f"# {title}\n\n{markdown_table(table)}\n\n"
         "Values with 95 % intervals over resampled groups (patients) of test images; several draws of few "
         "training photographs are averaged. Top-k: any true label. Balanced accuracy: primary label. AUC: "
-        "one label against the rest, averaged. Kappa: quadratic weights, most probable grade.\n\n"
+        "one label against the rest, averaged. Kappa: quadratic weights, most probable grade. Test rows of "
+        "which no label was trained are left out of every number.\n\n"
         + "".join(f"- {note}\n" for note in notes)
     )
 
 
-def merged(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def merged(documents: Sequence[object]) -> list[dict[str, Any]]:
     """The rows of several result files, in their order.
 
     Raises:
@@ -129,11 +136,29 @@ def merged(documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     rows: list[dict[str, Any]] = []
     for document in documents:
-        found = document.get("rows")
-        if not isinstance(found, list) or any("measures" not in row for row in found):
+        found = document.get("rows") if isinstance(document, Mapping) else None
+        if not isinstance(found, list) or not all(is_transfer_row(row) for row in found):
             raise EvaluationError("This is not a result of retizero train probe or finetune.")
         rows += found
     return rows
+
+
+def is_transfer_row(row: object) -> bool:
+    """Whether a value read from a file is a row as ``transfer_row`` makes them."""
+    if not isinstance(row, Mapping) or not isinstance(row.get("intervals"), str):
+        return False
+    measures = row.get("measures")
+    counted = all(isinstance(row.get(name), int) for name in ("n_test", "labels"))
+    return counted and isinstance(measures, Mapping) and all(_is_measure(measures.get(m)) for m in MEASURES)
+
+
+def _is_measure(measure: object) -> bool:
+    if not isinstance(measure, Mapping) or not {"value", "ci", "sd_over_draws"} <= measure.keys():
+        return False
+    value, ends, spread = measure["value"], measure["ci"], measure["sd_over_draws"]
+    if ends is not None and not (isinstance(ends, list) and [type(end) for end in ends] == [float, float]):
+        return False
+    return all(each is None or isinstance(each, float) for each in (value, spread))
 
 
 def _estimate(statistics: Sequence[Statistic], bootstrap: GroupBootstrap) -> dict[str, Any]:
@@ -161,8 +186,7 @@ def _cell(value: object) -> str:
 
 
 def _shown(measure: Mapping[str, Any]) -> str:
-    ends = interval(measure["ci"]).replace(" to ", "-")
-    return "-" if measure["value"] is None else f"{number(measure['value'])} [{ends}]"
+    return "-" if measure["value"] is None else f"{number(measure['value'])} [{interval(measure['ci'])}]"
 
 
 def _spoken(name: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity, sha256_of
 from retizero.model.image_towers import TowerFeatures, build_image_tower
+from retizero.model.new_folder import new_folder
 from retizero.model.open_clip_folder import load_strictly
 
 CONFIG, WEIGHTS, IDENTITY = "classifier.json", "model.safetensors", "identity.json"
@@ -104,8 +106,9 @@ def write_classifier(
     classes: Classes,
     identity: ModelIdentity,
     further: Mapping[str, str],
+    outdated: Sequence[str] = (),
 ) -> ModelIdentity:
-    """Write a classifier folder, all of it or nothing; an earlier one is replaced.
+    """Write a classifier folder, all of it or nothing; an earlier one is replaced, other files in it stay.
 
     Args:
         folder: Missing, empty, or a classifier folder.
@@ -114,19 +117,15 @@ def write_classifier(
         classes: In the order of the head's rows.
         identity: Its ``weights_sha256`` is replaced.
         further: Names and texts of files to put beside the model.
+        outdated: Names of files that say something of the earlier classifier and go with it.
 
     Raises:
         ModelError: The folder holds something else.
     """
-    free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not free and not is_classifier_folder(folder):
-        raise ModelError(f"{folder} exists and is no classifier folder; choose another folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    require_place(folder)
+    with _replaced(folder, outdated) if is_classifier_folder(folder) else new_folder(folder) as unfinished:
         tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
         save_file(tensors, unfinished / WEIGHTS, metadata={"format": "pt"})
-        (unfinished / WEIGHTS).chmod(0o644)  # safetensors and mkdtemp make private ones
         identity = replace(identity, weights_sha256=sha256_of(unfinished / WEIGHTS))
         config = {
             "architecture": ARCHITECTURE,
@@ -137,14 +136,49 @@ def write_classifier(
         described = json.dumps(config, indent=1, ensure_ascii=False) + "\n"
         for name, text in {CONFIG: described, IDENTITY: identity.to_json(), **further}.items():
             (unfinished / name).write_text(text, encoding="utf-8")
-        unfinished.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        unfinished.rename(folder)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
     return identity
+
+
+def require_place(folder: Path) -> None:
+    """Make sure that a classifier may be written into a folder.
+
+    Raises:
+        ModelError: The folder holds something else than a classifier.
+    """
+    free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not free and not is_classifier_folder(folder):
+        raise ModelError(f"{folder} exists and is no classifier folder; choose another folder.")
+
+
+@contextmanager
+def _replaced(folder: Path, outdated: Sequence[str]) -> Iterator[Path]:
+    """Give a folder to fill; its files then replace those of the same name, or none of them does.
+
+    Files are moved, never written over: a process that is killed between two moves leaves the old and the new
+    ones below the folder, some in ``.new-*/``.
+    """
+    stage = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    before = stage / "before"
+    moves: list[tuple[Path, Path]] = []
+    try:
+        yield stage
+        new = sorted(stage.iterdir())
+        before.mkdir()
+        for path in new:
+            path.chmod(0o644)  # safetensors makes private ones
+        for name in dict.fromkeys((*outdated, *(path.name for path in new))):
+            if (folder / name).exists():
+                moves.append((folder / name, before / name))
+        moves += [(path, folder / path.name) for path in new]
+        for source, target in moves:
+            source.rename(target)
+    except BaseException:
+        for source, target in reversed(moves):
+            if target.exists() and not source.exists():
+                target.rename(source)
+        shutil.rmtree(stage, ignore_errors=True)
+        raise
+    shutil.rmtree(stage, ignore_errors=True)
 
 
 @torch.inference_mode()

@@ -56,7 +56,7 @@ def put_aside(path: Path) -> Path | None:
     """Rename the checkpoint of an earlier run, beside those put aside before, and return its new name."""
     if not path.exists():
         return None
-    names = (path.with_suffix(f".old{number if number > 1 else ''}.pt") for number in count(1))
+    names = (path.with_suffix(f".old{n if n > 1 else ''}{path.suffix}") for n in count(1))
     aside = next(name for name in names if not name.exists())
     return path.rename(aside)
 

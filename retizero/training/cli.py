@@ -21,6 +21,7 @@ Mirror = Annotated[
     bool, typer.Option("--mirror", help="Embed photographs together with their mirror images.")
 ]
 CalibrationLabels = Annotated[str, typer.Option(help="Label set of the calibration.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seeds the borderless crops and the other pictures.")]
 
 
 @app.callback()
@@ -195,14 +196,17 @@ def gate(
     out: Annotated[
         Path | None, typer.Option(help="Reference file, instead of the one that the gate reads.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seeds the borderless crops and the other pictures.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Measure what fundus photographs look like, for the gate that answers come behind."""
+    from retizero.data.atomic_write import atomic_write_text
     from retizero.serving.gate import REFERENCE
     from retizero.training.gate_reference import fit_reference
+    from retizero.training.places import require_places
 
     path = out or REFERENCE
-    path.write_text(fit_reference(manifest, seed).to_json(), encoding="utf-8")
+    require_places(path, folder=False)
+    atomic_write_text(path, fit_reference(manifest, seed).to_json())
     typer.echo(str(path))
 
 
@@ -264,7 +268,7 @@ def move_groups(
 def familiarity(
     manifest: Annotated[Path, typer.Option(help="CSV with image, label and the splits train and val.")],
     model: Annotated[str, typer.Option(help="Id or folder of the model.")] = "retizero-mini",
-    seed: Annotated[int, typer.Option(help="Seeds the borderless crops and the other pictures.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Teach the gate which embeddings photographs have, and which other pictures; kept beside the weights."""
     from retizero.training.gate_familiarity import fit_model_familiarity

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from retizero.data import Manifest, ManifestRow
-from retizero.evaluation.truth import label_id, truth_of
+from retizero.evaluation.truth import FREE, label_id, truth_of
 from retizero.knowledge import LabelSet, parse_labels
 from retizero.training.config import ConfigError
 from retizero.training.strict_settings import StrictSettings
@@ -33,10 +34,27 @@ class Domain(StrictSettings):
     name: str = Field(default="all sources", min_length=1)
     train_sources: tuple[str, ...] = ()
     test_sources: tuple[str, ...] = ()
-    train_splits: tuple[str, ...] = Field(default=("train",), min_length=1)
-    val_splits: tuple[str, ...] = Field(default=("val",), min_length=1)
-    test_splits: tuple[str, ...] = Field(default=("test",), min_length=1)
+    train_splits: tuple[str, ...] = ("train",)
+    val_splits: tuple[str, ...] = ("val",)
+    test_splits: tuple[str, ...] = ("test",)
     labels: str = ""
+
+    @field_validator("train_splits", "val_splits", "test_splits", mode="before")
+    @classmethod
+    def _some(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+        if not isinstance(given, list | tuple) or not given:
+            raise ValueError("name at least one split in a list, such as [test]")
+        return given
+
+    @property
+    def tested_sources(self) -> tuple[str, ...]:
+        """Sources tested on; all when empty."""
+        return self.test_sources or self.train_sources
+
+    @property
+    def asks_for_a_test(self) -> bool:
+        """Whether sources or splits to test on are written out, so that there must be some."""
+        return not self.model_fields_set.isdisjoint({"test_sources", "test_splits"})
 
 
 @dataclass(frozen=True)
@@ -58,37 +76,118 @@ class Part:
 
 @dataclass(frozen=True)
 class Partition:
-    """The candidates of a domain and its three sides; ``val`` and ``test`` may be empty."""
+    """The candidates of a domain and its three sides; ``val`` may be empty, and ``test`` where it may.
+
+    Attributes:
+        labels: The K candidates.
+        train: Trained on.
+        val: Chosen by.
+        test: Tested on.
+        unknown: Labels that the catalogue does not know: of its rows where the domain does not ask for them,
+            and those it asks for that no row to train on has.
+    """
 
     labels: LabelSet
     train: Part
     val: Part
     test: Part
+    unknown: tuple[str, ...] = ()
 
 
-def divide(manifest: Manifest, domain: Domain) -> Partition:
+def divide(manifest: Manifest, domain: Domain, tested: bool = True) -> Partition:
     """Divide the rows of a manifest.
 
+    Args:
+        manifest: All rows.
+        domain: Which of them are trained on, choose, and are tested on.
+        tested: Whether there must be rows to test on also where the domain does not ask for them.
+
     Raises:
-        ConfigError: A source does not occur, nothing is left to train on, fewer than two labels are left, or
-            a group (patient) would stand on both sides.
+        ConfigError: A source or split does not occur, nothing is left to train or test on, fewer than two
+            labels are left, or a group (patient) would stand on both sides.
     """
-    known = {row.source for row in manifest.rows}
-    for source in (*domain.train_sources, *domain.test_sources):
-        if source not in known:
-            listed = ", ".join(sorted(known - {""})) or "none"
-            raise ConfigError(
-                f"{domain.name}: there is no source {source!r} in {manifest.path.name}; sources are {listed}."
-            )
-    tested = domain.test_sources or domain.train_sources
+    _require_known(manifest, domain)
     train = _chosen(manifest, domain.train_sources, domain.train_splits)
     val = _chosen(manifest, domain.train_sources, domain.val_splits)
-    test = _chosen(manifest, tested, domain.test_splits)
+    test = _chosen(manifest, domain.tested_sources, domain.test_splits)
     if not train:
         raise ConfigError(f"{domain.name}: {manifest.path.name} has no rows to train on.")
     _keep_patients_apart(domain, train, val, test)
     labels = _candidates(domain, train)
-    return Partition(labels, *(_part(rows, labels) for rows in (train, val, test)))
+    if not test and (tested or domain.asks_for_a_test):
+        of = f" of {', '.join(domain.tested_sources)}" if domain.tested_sources else ""
+        raise ConfigError(
+            f"{domain.name}: {manifest.path.name} has no rows to test on{of} with the split "
+            f"{' or '.join(domain.test_splits)}."
+        )
+    tests = _part(test, labels)
+    if test and not tests.rows:
+        raise ConfigError(
+            f"{domain.name}: none of the {len(test)} rows to test on has a label that is trained; the first, "
+            f"row {test[0].row}, is {'; '.join(test[0].labels)}."
+        )
+    unknown = _unknown((*train, *val, *test), labels, domain.labels)
+    return Partition(labels, _part(train, labels), _part(val, labels), tests, unknown)
+
+
+def notes(partitions: Iterable[tuple[Domain, Partition]]) -> list[str]:
+    """Say in sentences which rows of domains are left out, and which labels the catalogue does not know."""
+    said: list[str] = []
+    unknown: set[str] = set()
+    for domain, partition in partitions:
+        unknown.update(partition.unknown)
+        for part, what in (
+            (partition.train, "train on"),
+            (partition.val, "choose by"),
+            (partition.test, "test on"),
+        ):
+            if part.left_out:
+                every = len(part.rows) + len(part.left_out)
+                said.append(
+                    f"{domain.name}: {len(part.left_out)} of {every} rows to {what} have no label among "
+                    f"the {len(partition.labels)} candidates and are left out; the first: {part.left_out[0]}"
+                )
+    if unknown:
+        said.append(
+            f"The catalogue does not know {_quoted(sorted(unknown))}: each counts as a label of its own; "
+            "correct what is misspelt."
+        )
+    return said
+
+
+def _quoted(texts: Sequence[str], most: int = 10) -> str:
+    shown = ", ".join(repr(text) for text in texts[:most])
+    return shown if len(texts) <= most else f"{shown} and {len(texts) - most} more labels"
+
+
+def _require_known(manifest: Manifest, domain: Domain) -> None:
+    """Refuse sources, and splits that are written out, which no row has."""
+    written = domain.model_fields_set
+    named = [name for side in ("train", "val", "test") if (name := f"{side}_splits") in written]
+    splits = [split for name in named for split in getattr(domain, name)]
+    for kind, asked, known in (
+        ("source", (*domain.train_sources, *domain.test_sources), {row.source for row in manifest.rows}),
+        ("split", splits, {row.split for row in manifest.rows}),
+    ):
+        for each in asked:
+            if each not in known:
+                listed = ", ".join(sorted(known - {""})) or "none"
+                raise ConfigError(
+                    f"{domain.name}: there is no {kind} {each!r} in {manifest.path.name}; {kind}s are "
+                    f"{listed}."
+                )
+
+
+def _unknown(rows: Sequence[ManifestRow], labels: LabelSet, asked: str) -> tuple[str, ...]:
+    """Labels of the rows, and asked ones that no row to train on has, that the catalogue does not know."""
+    within = frozenset(labels.ids)
+    ids = {text: label_id(text, within) for text in {text for row in rows for text in row.labels}}
+    found = {text for text, id in ids.items() if id.startswith(FREE) and not (asked and id in within)}
+    if asked:
+        written = parse_labels(asked)
+        untrained = (pair for pair in zip(written.ids, written.names, strict=True) if pair[0] not in within)
+        found |= {name for id, name in untrained if id.startswith(FREE)}
+    return tuple(sorted(found))
 
 
 def _chosen(manifest: Manifest, sources: Sequence[str], splits: Sequence[str]) -> tuple[ManifestRow, ...]:
@@ -135,7 +234,9 @@ def _candidates(domain: Domain, train: Sequence[ManifestRow]) -> LabelSet:
 def _part(rows: tuple[ManifestRow, ...], labels: LabelSet) -> Part:
     if not rows or not _any_known(rows, labels):
         empty = np.zeros((0, len(labels)), np.bool_)
-        left_out = tuple(f"Row {row.row} has no candidate." for row in rows)
+        left_out = tuple(
+            f"Row {row.row}: {'; '.join(row.labels)} is not among the candidates." for row in rows
+        )
         return Part((), empty, np.zeros(0, np.int64), left_out)
     truth = truth_of(rows, labels)
     kept = tuple(rows[index] for index in truth.kept)

@@ -3,9 +3,10 @@
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from PIL import Image
 
 from docs.calibration_plot import calibration_plot
-from docs.model_card import missed_table, sure_table
+from docs.model_card import main, missed_table, sure_table
 
 SVG = "{http://www.w3.org/2000/svg}"
 BINS = [
@@ -42,6 +43,15 @@ def test_the_calibration_plot_has_a_point_and_an_interval_for_every_bin_with_ima
     reach = [abs(float(line.get("y1")) - float(line.get("y2"))) for line in intervals]
     assert reach[0] == pytest.approx(320 * (0.6480 - 0.3520), abs=1)  # Wilson, 20 of 40
     assert picture.find(f"{SVG}desc").text
+
+
+def test_a_card_that_cannot_be_measured_is_refused_in_one_sentence(tmp_path, capsys):
+    only_train = tmp_path / "m.csv"
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    only_train.write_text("image,label,split\na.png,drusen,train\n")
+    for manifest, told in ((tmp_path / "none.csv", "none.csv"), (only_train, "no row with split 'val'")):
+        assert main(["--manifest", str(manifest), "--model", str(tmp_path)]) == 2
+        assert told in capsys.readouterr().err
 
 
 def test_missed_labels_say_what_was_answered_instead_and_leave_out_tiny_ones():

@@ -29,7 +29,7 @@ class TowerStart(StrictSettings):
 
     model: str = "retizero-mini"
     learn: Literal["full", "lora", "frozen"] = "full"
-    rank: int = Field(default=8, ge=1)
+    rank: int = Field(default=8, ge=1, le=1024)
     size: int | None = Field(default=None, ge=32)
     drop: float = Field(default=0.2, ge=0, lt=1)
 

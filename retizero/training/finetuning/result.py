@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from retizero.evaluation.answers import Answers, image_ref
-from retizero.evaluation.transfer import transfer_row
+from retizero.evaluation.transfer import LEFT_OUT, transfer_row
 from retizero.model.identity import ModelIdentity
 from retizero.model.image_classifier import Classes, ImageClassifier, logits_of, write_classifier
 from retizero.model.image_towers import ImageTower
@@ -22,7 +22,7 @@ from retizero.training.finetuning.recipe import FinetuneRecipe
 from retizero.training.finetuning.sides import Sides
 from retizero.training.places import result_at
 from retizero.training.pretrain import LEARNING_CURVE
-from retizero.training.transfer_files import write_transfer
+from retizero.training.transfer_files import RESULT_FILES, write_transfer
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ def write_result(
         identity = calibrated(identity, choosing, sides.choose.part.primary, classes.ids, "val")
     further = {LEARNING_CURVE: json.dumps(history, indent=1)}
     with result_at(recipe.out):
-        identity = write_classifier(recipe.out, network, tower.architecture, classes, identity, further)
+        identity = write_classifier(
+            recipe.out, network, tower.architecture, classes, identity, further, RESULT_FILES
+        )
     if not len(sides.test):
         return Finetuned(identity, history, [])
     scores = softmax(plain_logits(network, tower, sides.test.squares), identity.temperature)
@@ -82,7 +84,7 @@ def write_result(
         "n_val": len(sides.choose),
         "candidates": list(classes.ids),
         "best_epoch": best_epoch,
-        "test_rows_without_candidate": len(sides.test.part.left_out),
+        LEFT_OUT: len(sides.test.part.left_out),
         "weights_sha256": identity.weights_sha256,
     }
     rows = [transfer_row(facts, [answers_of(classes, sides.test.part, scores)], recipe.resamples)]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from retizero.data import ManifestRow
 from retizero.evaluation.transfer import statistics_of
-from retizero.model.image_classifier import ImageClassifier
+from retizero.model.image_classifier import ImageClassifier, require_place
 from retizero.model.image_towers import ImageTower, load_image_tower
 from retizero.serving.confidence import softmax
 from retizero.training.config import ConfigError
-from retizero.training.domains import Part
 from retizero.training.finetuning.examples import LabelledViews, collated
 from retizero.training.finetuning.low_rank import add_low_rank, fold_low_rank
 from retizero.training.finetuning.objective import ClassifierObjective, class_weights
@@ -49,6 +48,7 @@ def finetune(recipe: FinetuneRecipe, resume: bool = False, strict: bool = False)
         torch.set_num_threads(recipe.compute.threads)
     with joined_world(recipe.compute.device) as world, claimed(world, recipe):
         journal = Journal(world.first, recipe.tensorboard)
+        world.on_first(lambda: require_place(recipe.out))
         tower = load_image_tower(recipe.tower.model, recipe.tower.size)
         sides = world.on_first(lambda: read_sides(recipe, tower.preprocess, strict, journal.tell))
         learn, count = sides.learn, len(sides.classes.ids)
@@ -58,7 +58,7 @@ def finetune(recipe: FinetuneRecipe, resume: bool = False, strict: bool = False)
         network.to(world.device).to(memory_format=torch.channels_last)
         module = spread(network, world, recipe.compute.processes, [])
         order = Order(len(learn), recipe, world)
-        fingerprint = _fingerprint(recipe, tower, learn.part)
+        fingerprint = _fingerprint(recipe, tower, sides)
         state = RunState(network, recipe, _HEAD, order.steps, fingerprint, world.device.type)
         views = LabelledViews(
             learn.squares, learn.part.primary, tower.preprocess, recipe.augmentation, recipe.seed
@@ -103,34 +103,41 @@ def _let_learn(network: ImageClassifier, recipe: FinetuneRecipe) -> None:
 def _scorer(
     recipe: FinetuneRecipe, network: ImageClassifier, tower: ImageTower, sides: Sides
 ) -> Callable[[], dict[str, float]]:
-    """Return the function that scores an epoch; without validation rows there is nothing to score."""
+    """Return the function that scores an epoch; without validation rows there is nothing to score.
+
+    Raises:
+        ConfigError: The validation rows cannot give the measure that chooses.
+    """
     choose, measure = sides.choose, recipe.validation.measure
     if not len(choose):
         return dict
+    count = len(sides.classes.ids)
+    if not np.isfinite(_values(sides, np.full((len(choose), count), 1 / count)).get(measure, np.nan)):
+        raise ConfigError(f"The validation rows have no {measure}; choose another measure.")
 
     def score() -> dict[str, float]:
-        scores = softmax(plain_logits(network, tower, choose.squares))
-        statistics = statistics_of(answers_of(sides.classes, choose.part, scores))
-        values = {name: float(statistic(None)[0]) for name, statistic in statistics.items()}
-        if measure not in values:
-            raise ConfigError(f"The validation rows have no {measure}; choose another measure.")
+        values = _values(sides, softmax(plain_logits(network, tower, choose.squares)))
         return {**values, "score": values[measure]}
 
     return score
 
 
-def _fingerprint(recipe: FinetuneRecipe, tower: ImageTower, part: Part) -> str:
-    """Identify a run by the settings that decide its weights, by its tower and its photographs."""
+def _values(sides: Sides, scores: NDArray[np.float64]) -> dict[str, float]:
+    """Every measure of scores (N, K) of the validation photographs."""
+    statistics = statistics_of(answers_of(sides.classes, sides.choose.part, scores))
+    return {name: float(statistic(None)[0]) for name, statistic in statistics.items()}
+
+
+def _fingerprint(recipe: FinetuneRecipe, tower: ImageTower, sides: Sides) -> str:
+    """Identify a run by what decides its weights: settings, tower, photographs that teach and choose."""
     settings = {k: v for k, v in recipe.deciding().items() if k not in ("cache", "manifest", "resamples")}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     digest.update(tower.identity.weights_sha256.encode())
-    digest.update(json.dumps(_names(part.rows)).encode())
-    digest.update(np.ascontiguousarray(part.primary).tobytes())
+    for part in (sides.learn.part, sides.choose.part):
+        digest.update(json.dumps([row.name for row in part.rows]).encode())
+        digest.update(np.ascontiguousarray(part.primary).tobytes())
+        digest.update(np.ascontiguousarray(part.truth).tobytes())
     return digest.hexdigest()
-
-
-def _names(rows: Sequence[ManifestRow]) -> list[str]:
-    return [row.name for row in rows]
 
 
 def _tell_what_learns(network: ImageClassifier, sides: Sides, steps: int, journal: Journal) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from retizero.data import Preprocess, read_manifest
 from retizero.model.image_classifier import Classes
 from retizero.training.config import ConfigError
-from retizero.training.domains import Part, divide
+from retizero.training.domains import Part, divide, notes
 from retizero.training.finetuning.recipe import FinetuneRecipe
 from retizero.training.finetuning.squares import cached_squares
 from retizero.training.row_problems import tell_problems, without_repeats
@@ -55,7 +55,11 @@ def read_sides(
         ValueError: The manifest cannot be used, or with ``strict`` one of its rows.
     """
     manifest = without_repeats(read_manifest(recipe.manifest))
-    partition = divide(manifest, recipe.domain)
+    partition = divide(manifest, recipe.domain, tested=False)
+    for note in notes([(recipe.domain, partition)]):
+        tell(note)
+    if not partition.test.rows:
+        tell("There are no rows to test on: the classifier will be written without a table of results.")
     size = round(preprocess.size * ROOM) if recipe.augmentation is not None else preprocess.size
     problems: list[str] = list(manifest.problems)
     learn = _readable(partition.train, replace(preprocess, size=size), recipe.cache, problems)
@@ -64,6 +68,8 @@ def read_sides(
     tell_problems(problems, strict, tell)
     if not len(learn):
         raise ConfigError("None of the photographs to train on can be read.")
+    if partition.test.rows and not len(test):
+        raise ConfigError("None of the photographs to test on can be read.")
     if not len(choose) and recipe.validation.patience is not None:
         raise ConfigError("validation.patience needs rows to validate on; there are none.")
     return Sides(Classes(partition.labels.ids, partition.labels.names), learn, choose, test)

@@ -17,6 +17,7 @@ from retizero.model.image_towers import ImageTower
 from retizero.retrieval.shards import embed_to_shards, read_shards
 from retizero.serving import Engine
 from retizero.serving.tower_encoder import TowerEncoder
+from retizero.training.errors import ConfigError
 
 Kind = Literal["embedding", "tower"]
 KINDS: tuple[Kind, ...] = ("embedding", "tower")
@@ -38,6 +39,19 @@ class Features:
     problems: tuple[str, ...]
 
 
+def require_kind(tower: ImageTower, kind: Kind) -> None:
+    """Make sure that a tower has such features.
+
+    Raises:
+        ConfigError: Embeddings are asked for, and the tower has no text side to share an embedding with.
+    """
+    if kind == "embedding" and tower.encoder is None:
+        raise ConfigError(
+            f"{tower.identity.id} has no text side, so no joint embedding; set features: tower, with methods "
+            "that read no text."
+        )
+
+
 def cached_features(manifest: Manifest, tower: ImageTower, kind: Kind, folder: Path) -> Features:
     """Return features of every row of a manifest; what was computed before is read from disk.
 
@@ -48,10 +62,10 @@ def cached_features(manifest: Manifest, tower: ImageTower, kind: Kind, folder: P
         folder: Where features are kept, one folder for each tower, kind and manifest.
 
     Raises:
-        ValueError: The tower has no joint embedding, or the folder cannot be used.
+        ConfigError: The tower has no such features.
+        GalleryError: The folder cannot be used.
     """
-    if kind == "embedding" and tower.encoder is None:
-        raise ValueError(f"{tower.identity.id} has no text side, so no joint embedding.")
+    require_kind(tower, kind)
     width = tower.identity.embed_dim if kind == "embedding" else tower.width
     identity = {**tower.identity.to_dict(), "embed_dim": width, "features": kind}
     out = folder / f"{tower.identity.id}-{kind}-{_key(manifest.rows, identity)}"

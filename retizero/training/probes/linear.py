@@ -36,7 +36,8 @@ def logistic_regression(problem: Problem, strength: float, weighting: str | None
     scaler = StandardScaler().fit(problem.features)
     model = LogisticRegression(C=strength, class_weight=weighting, max_iter=_ITERATIONS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early only shrinks the weights less
+        warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early only keeps the weights smaller
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # few shots of many
         model.fit(scaler.transform(problem.features), problem.classes)
     count = len(problem.labels)
     weights, bias = np.zeros((count, problem.features.shape[1])), np.full(count, _NEVER)

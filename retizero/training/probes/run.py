@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retizero.data import Manifest, read_manifest
-from retizero.data.atomic_write import atomic_write_text
+from retizero.data import read_manifest
 from retizero.evaluation.answers import Answers, image_ref
-from retizero.evaluation.transfer import transfer_row
+from retizero.evaluation.transfer import LEFT_OUT, transfer_row
 from retizero.model.image_towers import ImageTower, load_image_tower
 from retizero.serving import Engine
 from retizero.serving.confidence import fit_temperature, softmax
 from retizero.serving.linear_head import LinearHead, StoredHead
-from retizero.training.checkpoint import CheckpointError
 from retizero.training.clock import Clock
-from retizero.training.config import ConfigError
-from retizero.training.domains import Domain, Part, Partition, divide
+from retizero.training.domains import Domain, Part, Partition, divide, notes
+from retizero.training.errors import ConfigError
+from retizero.training.places import require_places, result_at
 from retizero.training.probes.config import ProbeConfig, Shots
-from retizero.training.probes.features import Features, cached_features
+from retizero.training.probes.features import Features, cached_features, require_kind
+from retizero.training.probes.finished import FinishedRows
+from retizero.training.probes.head_files import file_stems
 from retizero.training.probes.methods import METHODS
 from retizero.training.probes.problem import Fitted, Problem
 from retizero.training.probes.shots import draw_shots
 from retizero.training.row_problems import tell_problems, without_repeats
 from retizero.training.transfer_files import write_transfer
 
-_DONE = "rows.partial.json"
 ALL = "all"
 
 
@@ -65,35 +62,58 @@ def run_probes(config: ProbeConfig, resume: bool = False, strict: bool = False) 
     Raises:
         ValueError: The manifest, the model or a setting cannot be used.
     """
+    require_places(config.out, config.cache)
     manifest = without_repeats(read_manifest(config.manifest))
     partitions = {domain.name: divide(manifest, domain) for domain in config.domains}
+    for note in notes((domain, partitions[domain.name]) for domain in config.domains):
+        _tell(note)
+    jobs = list(_jobs(config, partitions, _tell))
     tower = load_image_tower(config.model, config.size)
+    require_kind(tower, config.features)
+    finished = FinishedRows(config, manifest, tower)
+    rows = finished.begin(resume, _tell)
     features = cached_features(manifest, tower, config.features, config.cache)
     tell_problems((*manifest.problems, *features.problems), strict, _tell)
-    rows = _finished(config, manifest, tower, resume)
-    jobs = list(_jobs(config))
+    partitions = {name: _readable(name, found, features) for name, found in partitions.items()}
     clock = Clock(len(jobs), sum(job.key in rows for job in jobs))
-    partitions = {name: _readable(found, features) for name, found in partitions.items()}
     for number, job in enumerate(jobs, start=1):
         if job.key in rows:
             continue
         rows[job.key] = _row(config, job, partitions[job.domain.name], tower, features)
-        _keep(config, manifest, tower, rows)
+        finished.keep(rows)
         top1 = rows[job.key]["measures"]["top1"]["value"]
         _tell(f"{number}/{len(jobs)} {job.key}: Top-1 {top1:.3f}, {clock.left(number)}")
     found = [rows[job.key] for job in jobs]
-    write_transfer(config.out, found, f"Probes on {tower.identity.id}", config.model_dump(mode="json"))
-    (config.out / _DONE).unlink(missing_ok=True)
+    with result_at(config.out):
+        write_transfer(config.out, found, f"Probes on {tower.identity.id}", config.model_dump(mode="json"))
+    finished.drop()
     return found
 
 
-def _jobs(config: ProbeConfig) -> Iterator[Job]:
+def _jobs(
+    config: ProbeConfig, partitions: Mapping[str, Partition], tell: Callable[[str], None]
+) -> Iterator[Job]:
+    """List the rows of the table; more shots than every class of a domain has are told and left out.
+
+    Raises:
+        ConfigError: Nothing is left of a domain.
+    """
     for domain in config.domains:
-        for name in config.methods:
-            if not METHODS[name].reads_photographs:
-                yield Job(domain, name, 0)
-                continue
-            for shots in config.shots:
+        most = int(np.bincount(partitions[domain.name].train.primary).max())
+        beyond = [shots for shots in config.shots if isinstance(shots, int) and shots > most]
+        shots_of = {
+            name: [shots for shots in config.shots if shots not in beyond]
+            if METHODS[name].reads_photographs
+            else [0]
+            for name in config.methods
+        }
+        if beyond and any(METHODS[name].reads_photographs for name in config.methods):
+            said = f"{domain.name}: no class has {min(beyond)} photographs to train on, the most is {most}"
+            if not any(shots_of.values()):
+                raise ConfigError(f"{said}; ask for fewer shots, or for all.")
+            tell(f"{said}; the rows of {', '.join(map(str, beyond))} shots are left out.")
+        for name, each in shots_of.items():
+            for shots in each:
                 yield Job(domain, name, shots)
 
 
@@ -102,7 +122,7 @@ def _row(
 ) -> dict[str, Any]:
     sides = _Sides(partition, features, tower, config)
     seeds = config.seeds if isinstance(job.shots, int) and job.shots else config.seeds[:1]
-    runs, settings, sizes = [], [], []
+    runs, settings, sizes, head = [], [], [], None
     for seed in seeds:
         problem = sides.problem(job.shots, seed)
         fitted = METHODS[job.method].fit(problem)
@@ -111,7 +131,7 @@ def _row(
         settings.append(fitted.settings)
         sizes.append(len(problem.classes) if METHODS[job.method].reads_photographs else 0)
         if seed == seeds[0] and isinstance(fitted.head, LinearHead):
-            _save(config, job, fitted.head, problem, temperature, tower)
+            head = _save(config, job, fitted.head, problem, temperature, tower)
     facts = {
         "domain": job.domain.name,
         "train_sources": "; ".join(job.domain.train_sources) or ALL,
@@ -126,7 +146,8 @@ def _row(
         "label_set": partition.labels.name,
         "candidates": list(partition.labels.ids),
         "settings": settings,
-        "test_rows_without_candidate": len(partition.test.left_out),
+        "head": head,
+        LEFT_OUT: len(partition.test.left_out),
         "weights_sha256": tower.identity.weights_sha256,
     }
     return transfer_row(facts, runs, config.resamples)
@@ -193,7 +214,7 @@ def _temperature(fitted: Fitted, problem: Problem) -> float:
     return fit_temperature(fitted.head.logits(problem.val_features), problem.val_classes)
 
 
-def _readable(partition: Partition, features: Features) -> Partition:
+def _readable(domain: str, partition: Partition, features: Features) -> Partition:
     """Leave out rows whose photograph cannot be read.
 
     Raises:
@@ -206,49 +227,27 @@ def _readable(partition: Partition, features: Features) -> Partition:
         rows = tuple(part.rows[index] for index in kept)
         return Part(rows, part.truth[kept], part.primary[kept], part.left_out)
 
-    found = Partition(partition.labels, of(partition.train), of(partition.val), of(partition.test))
-    if not found.train.rows or not found.test.rows:
-        raise ConfigError("No photograph is left to train on, or none with a candidate label to test on.")
-    return found
+    train, val, test = map(of, (partition.train, partition.val, partition.test))
+    if len(set(train.primary.tolist())) < 2:
+        raise ConfigError(f"{domain}: photographs to train on can be read of fewer than two labels.")
+    if not test.rows:
+        raise ConfigError(f"{domain}: none of the photographs to test on can be read.")
+    return replace(partition, train=train, val=val, test=test)
 
 
 def _save(
     config: ProbeConfig, job: Job, head: LinearHead, problem: Problem, temperature: float, tower: ImageTower
-) -> None:
+) -> str:
+    """Write a classifier's file and return its place below ``out``."""
     counts = np.bincount(problem.classes, minlength=len(problem.labels))
     stored = StoredHead(
         head, tower.identity, config.features, job.method, temperature, tuple(int(n) for n in counts)
     )
-    name = re.sub(r"[^A-Za-z0-9.+-]+", "_", f"{job.domain.name}-{job.method}-{job.shots}")
-    stored.save(config.out / "heads" / f"{name}.json")
-
-
-def _fingerprint(config: ProbeConfig, manifest: Manifest, tower: ImageTower) -> str:
-    deciding = config.model_dump(mode="json", exclude={"out", "cache"})
-    digest = hashlib.sha256(json.dumps([deciding, tower.identity.to_dict()], sort_keys=True).encode())
-    for row in manifest.rows:
-        digest.update(json.dumps([row.name, row.labels, row.group, row.source, row.split]).encode())
-    return digest.hexdigest()
-
-
-def _finished(
-    config: ProbeConfig, manifest: Manifest, tower: ImageTower, resume: bool
-) -> dict[str, dict[str, Any]]:
-    path = config.out / _DONE
-    if not resume or not path.exists():
-        return {}
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    if kept["run"] != _fingerprint(config, manifest, tower):
-        raise CheckpointError(
-            f"{path} was written with other settings or photographs; start without --resume."
-        )
-    rows: dict[str, dict[str, Any]] = kept["rows"]
-    return rows
-
-
-def _keep(config: ProbeConfig, manifest: Manifest, tower: ImageTower, rows: dict[str, Any]) -> None:
-    document = {"run": _fingerprint(config, manifest, tower), "rows": rows}
-    atomic_write_text(config.out / _DONE, json.dumps(document) + "\n")
+    stem = file_stems(domain.name for domain in config.domains)[job.domain.name]
+    name = f"heads/{stem}-{job.method}-{job.shots}.json"
+    with result_at(config.out):
+        stored.save(config.out / name)
+    return name
 
 
 def _tell(line: str) -> None:

@@ -35,7 +35,7 @@ def fit_simple_shot(problem: Problem) -> Fitted:
     moved = problem.features - center
     unit = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
     found = prototypes(unit, problem.classes, None, len(problem.labels), 1.0)
-    length = float(np.linalg.norm(moved, axis=1).mean())
+    length = max(float(np.linalg.norm(moved, axis=1).mean()), 1e-12)
     weights = problem.scale * found / length
     return Fitted(_head(problem, weights, -weights @ center), {})
 

@@ -71,6 +71,8 @@ def test_one_source_leaves_wholly(manifest, tmp_path):
         ("val", "train", 1.1, "at most 1"),
         ("val", "train", 0.0, "above 0"),
         ("val", "val", 0.5, "not to the same"),
+        ("val", "Val ", 0.5, "not to the same"),
+        ("val", " ", 0.5, "needs a name"),
         ("nowhere", "train", 0.5, "no row with split 'nowhere'"),
     ],
 )
@@ -78,6 +80,15 @@ def test_what_cannot_be_moved_is_said_and_nothing_written(manifest, tmp_path, le
     with pytest.raises(ManifestError, match=said):
         move_groups(manifest, leave, join, share, tmp_path / "moved.csv")
     assert not (tmp_path / "moved.csv").exists()
+
+
+def test_a_copy_needs_a_file_name_of_its_own(manifest, tmp_path):
+    before = manifest.read_bytes()
+    with pytest.raises(ManifestError, match=f"{tmp_path} is a folder"):
+        move_groups(manifest, "val", "train", 0.5, tmp_path)
+    with pytest.raises(ManifestError, match="is the manifest itself"):
+        move_groups(manifest, "val", "train", 0.5, tmp_path / "images" / ".." / "manifest.csv")
+    assert manifest.read_bytes() == before
 
 
 def test_the_command_says_how_many(manifest, tmp_path, capsys):

@@ -16,7 +16,16 @@ from sklearn.metrics import (
 from retizero.evaluation.answers import Answers, ImageRef
 from retizero.evaluation.errors import EvaluationError
 from retizero.evaluation.grades import SCALES, graded, quadratic_kappa
-from retizero.evaluation.transfer import FACTS, merged, statistics_of, to_csv, to_markdown, transfer_row
+from retizero.evaluation.transfer import (
+    FACTS,
+    LEFT_OUT,
+    is_transfer_row,
+    merged,
+    statistics_of,
+    to_csv,
+    to_markdown,
+    transfer_row,
+)
 
 GRADES = SCALES["diabetic_retinopathy"]
 IDS = (*GRADES, "glaucoma")
@@ -138,10 +147,44 @@ def test_a_row_of_the_markdown_table_has_every_value_with_its_interval():
     assert f"{row['measures']['top1']['value']:.3f}" in line
 
 
+def test_rows_that_were_left_out_are_counted_in_every_form_of_the_table():
+    row = transfer_row({LEFT_OUT: 17}, [answers(number=12)], 100)
+    older = transfer_row({}, [answers(number=12)], 100)
+    header, *lines = csv.reader(io.StringIO(to_csv([row, older])))
+    assert header[: len(FACTS)] == list(FACTS)
+    assert (header[-1], lines[0][-1], lines[1][-1]) == (LEFT_OUT, "17", "")
+    lines = [line for line in to_markdown([row, older], "A table").splitlines() if line.startswith("|")]
+    assert lines[0].endswith("| test rows left out |")
+    assert lines[2].endswith("| 17 |")
+
+
+def test_an_interval_below_zero_can_be_read():
+    row = transfer_row({}, [answers(number=12)], 100)
+    measure = {"value": 0.1, "ci": [-0.714, 0.98], "sd_over_draws": None}
+    changed = {**row, "measures": {**row["measures"], "kappa_diabetic_retinopathy": measure}}
+    assert "0.100 [-0.714 to 0.980]" in to_markdown([changed], "A table")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [[], 3, None, {}, {"rows": 1}, {"rows": [1]}, {"rows": [{}]}, {"rows": [{"measures": {}}]}],
+)
+def test_what_is_no_result_is_not_merged(document):
+    with pytest.raises(EvaluationError):
+        merged([document])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"value": "high"}, {"ci": [0.1]}, {"ci": ["a", "b"]}, {"sd_over_draws": []}, {"ci": [None, 1.0]}],
+)
+def test_a_row_with_a_damaged_measure_is_no_result(damage):
+    row = transfer_row({}, [answers(number=12)], 100)
+    damaged = {**row, "measures": {**row["measures"], "top1": {**row["measures"]["top1"], **damage}}}
+    assert is_transfer_row(row)
+    assert not is_transfer_row(damaged)
+
+
 def test_only_results_are_merged():
     row = transfer_row({}, [answers(number=12)], 100)
     assert merged([{"rows": [row]}, {"rows": [row]}]) == [row, row]
-    with pytest.raises(EvaluationError):
-        merged([{"rows": [{}]}])
-    with pytest.raises(EvaluationError):
-        merged([{}])

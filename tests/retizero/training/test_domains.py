@@ -8,7 +8,7 @@ from PIL import Image
 
 from retizero.data import ManifestError, read_manifest
 from retizero.training.config import ConfigError
-from retizero.training.domains import Domain, divide
+from retizero.training.domains import Domain, divide, notes
 from retizero.training.row_problems import tell_problems, without_repeats
 
 ROWS = [
@@ -88,7 +88,50 @@ def test_one_label_alone_cannot_be_trained(manifest):
 
 def test_no_rows_to_train_on_are_refused(manifest):
     with pytest.raises(ConfigError, match="no rows to train on"):
-        divide(manifest(), Domain(train_splits=("fit",)))
+        divide(manifest([row for row in ROWS if row[3] != "train"]), Domain())
+
+
+@pytest.mark.parametrize("side", ["train_splits", "val_splits", "test_splits"])
+def test_a_misspelt_split_is_named_with_the_known_ones(manifest, side):
+    with pytest.raises(
+        ConfigError, match=r"within: there is no split 'tset' in m.csv; splits are test, train"
+    ):
+        divide(manifest(), Domain(name="within", **{side: ("tset",)}))
+
+
+def test_no_rows_to_test_on_are_refused_with_their_domain_unless_no_test_is_asked_for(manifest):
+    without = manifest([row for row in ROWS if row[3] != "test"])
+    with pytest.raises(ConfigError, match=r"all sources: m.csv has no rows to test on with the split test"):
+        divide(without, Domain())
+    assert not divide(without, Domain(), tested=False).test.rows
+    with pytest.raises(ConfigError, match=r"A to B: m.csv has no rows to test on of B"):
+        divide(without, Domain(name="A to B", train_sources=("A",), test_sources=("B",)), tested=False)
+
+
+def test_test_rows_of_which_no_label_was_trained_are_refused_with_an_example(manifest):
+    rows = [(n, "macular hole" if split == "test" else label, g, split, s) for n, label, g, split, s in ROWS]
+    only = [row for row in rows if row[1] != "macular hole" or row[3] == "test"]
+    with pytest.raises(ConfigError, match=r"none of the 3 rows to test on.*row 5, is macular hole"):
+        divide(manifest(only), Domain(), tested=False)
+
+
+def test_rows_left_out_and_labels_that_the_catalogue_does_not_know_are_told(manifest):
+    rows = [(n, "zorgblatt" if n == "b3" else label, *rest) for n, label, *rest in ROWS]
+    domain = Domain(name="some", labels="drusen; glaucoma; drusne of zorg")
+    told = notes([(domain, divide(manifest(rows), domain))])
+    assert [line.partition(" no label")[0] for line in told[:-1]] == [
+        "some: 1 of 4 rows to train on have",
+        "some: 2 of 3 rows to test on have",
+    ]
+    assert "Row 7: macular hole" in told[0]
+    assert "does not know 'drusne of zorg', 'zorgblatt'" in told[-1]
+
+
+def test_nothing_is_told_where_nothing_is_left_out(manifest):
+    assert notes([(Domain(), divide(manifest(), Domain()))]) == []
+    rows = [(n, {"drusen": "odd spots"}.get(label, label), *rest) for n, label, *rest in ROWS]
+    asked = Domain(labels="odd spots; glaucoma; macular hole")
+    assert notes([(asked, divide(manifest(rows), asked))]) == []
 
 
 def test_a_photograph_listed_twice_counts_once_and_is_told(manifest):

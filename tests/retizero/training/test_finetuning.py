@@ -16,7 +16,9 @@ from retizero.model.convert import convert
 from retizero.model.errors import ModelError
 from retizero.model.image_classifier import ImageClassifier, read_classifier
 from retizero.model.image_towers import IMAGENET, TowerFeatures, load_image_tower
+from retizero.training.checkpoint import CheckpointError
 from retizero.training.config import ConfigError
+from retizero.training.finetuning import run, sides
 from retizero.training.finetuning.low_rank import add_low_rank, fold_low_rank
 from retizero.training.finetuning.objective import class_weights
 from retizero.training.finetuning.recipe import FinetuneRecipe
@@ -75,7 +77,7 @@ def write(folder, name, **changes):
     return path
 
 
-def test_a_run_tells_bad_rows_and_writes_a_folder_that_classifies_and_is_evaluated(made, capsys):
+def test_a_run_tells_bad_rows_and_writes_a_folder_that_classifies_and_is_evaluated(made, capsys, monkeypatch):
     path = write(made, "full", epochs=8, augmentation={"gain": 0.05})
     assert main(["train", "finetune", "--config", str(path), "--json"]) == 0
     said = capsys.readouterr()
@@ -98,6 +100,7 @@ def test_a_run_tells_bad_rows_and_writes_a_folder_that_classifies_and_is_evaluat
     assert main(["classify", str(made / "3.png"), "--classifier", str(made / "full"), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)[0]
     assert answer["model"]["id"] == "full"
+    monkeypatch.setattr(run, "train", lambda *_: pytest.fail("trained"))
     with pytest.raises(ModelError, match="no classifier folder"):
         finetune(FinetuneRecipe(**settings(made, "taken", out=str(made), epochs=1)))
 
@@ -168,6 +171,7 @@ def test_strict_refuses_bad_rows(made, capsys):
         ({"domain": {"sources": []}}, "no setting domain.sources"),
         ({"epochs": 0}, "epochs"),
         ({"augmentation": {"spin": 3}}, "there is no spin"),
+        ({"tower": {"rank": 100000}}, "less than or equal to 1024"),
     ],
 )
 def test_a_wrong_recipe_is_refused_with_one_sentence(made, changes, sentence):
@@ -175,7 +179,69 @@ def test_a_wrong_recipe_is_refused_with_one_sentence(made, changes, sentence):
         settings_of(settings(made, "wrong", **changes), FinetuneRecipe, "the recipe")
 
 
-def test_a_measure_that_validation_cannot_give_is_named(made):
+def changed_manifest(made, name, change):
+    """A copy of the manifest, each of its rows by name as ``change`` returns it, or without it for None."""
+    with (made / "m.csv").open(newline="") as file:
+        rows = [row for row in map(change, csv.DictReader(file)) if row is not None]
+    with (made / name).open("w", newline="") as file:
+        out = csv.DictWriter(file, ["image", "label", "group", "split", "source"])
+        out.writeheader()
+        out.writerows(rows)
+    return str(made / name)
+
+
+def test_a_run_is_not_resumed_with_other_photographs_to_choose_by(made, monkeypatch):
+    finetune(FinetuneRecipe(**settings(made, "chosen")))
+
+    def fewer(row):
+        return None if (row["image"], row["split"]) == ("6.png", "val") else row
+
+    other = FinetuneRecipe(**settings(made, "chosen", manifest=changed_manifest(made, "fewer.csv", fewer)))
+    with pytest.raises(CheckpointError, match="other settings or photographs"):
+        finetune(other, resume=True)
+
+
+def test_test_rows_of_which_no_label_was_trained_are_refused_before_anything_is_cropped(
+    made, capsys, monkeypatch
+):
+    def unseen(row):
+        return {**row, "label": "myopia"} if row["split"] == "test" else row
+
+    monkeypatch.setattr(sides, "cached_squares", lambda *_: pytest.fail("cropped"))
+    path = write(made, "unseen", manifest=changed_manifest(made, "unseen.csv", unseen))
+    assert main(["train", "finetune", "--config", str(path)]) == 2
+    assert "none of the 12 rows to test on has a label that is trained" in capsys.readouterr().err
+    assert not (made / "unseen").exists()
+
+
+def test_without_rows_to_test_on_a_classifier_is_written_and_old_results_go(made, capsys):
+    changes = {"epochs": 1, "out": str(made / "tested")}
+    assert main(["train", "finetune", "--config", str(write(made, "tested", **changes))]) == 0
+    assert (made / "tested" / "results.csv").exists()
+    (made / "tested" / "notes.txt").write_text("mine")
+    changes["manifest"] = changed_manifest(
+        made, "m2.csv", lambda row: None if row["split"] == "test" else row
+    )
+    capsys.readouterr()
+    assert main(["train", "finetune", "--config", str(write(made, "tested", **changes))]) == 0
+    assert "no rows to test on" in capsys.readouterr().err
+    assert {path.name for path in (made / "tested").iterdir()} == {
+        "classifier.json", "model.safetensors", "identity.json", "learning_curve.json", "notes.txt",
+    }  # fmt: skip
+
+
+def test_test_rows_that_are_left_out_are_told_and_counted(made, capsys):
+    def some_unseen(row):
+        return {**row, "label": "myopia"} if row["image"] in ("9.png", "10.png") else row
+
+    manifest = changed_manifest(made, "some.csv", some_unseen)
+    assert main(["train", "finetune", "--config", str(write(made, "some", manifest=manifest, epochs=1))]) == 0
+    assert "2 of 12 rows to test on have no label among the 3 candidates" in capsys.readouterr().err
+    assert (made / "some" / "results.csv").read_text().splitlines()[1].endswith(",2")
+
+
+def test_a_measure_that_validation_cannot_give_is_named_before_the_first_step(made, monkeypatch):
+    monkeypatch.setattr(run, "train", lambda *_: pytest.fail("trained"))
     recipe = FinetuneRecipe(
         **settings(made, "kappa", validation={"measure": "kappa_diabetic_retinopathy"}, epochs=1)
     )

