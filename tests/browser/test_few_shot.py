@@ -1,15 +1,20 @@
 """A visitor teaches the demo with a few photographs, sees it change, downloads the classifier, leaves."""
 
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
+from gradio.utils import get_upload_folder
 from PIL import Image
 from playwright.sync_api import expect
 
 from retizero import phantom
 
 pytestmark = pytest.mark.browser
+OWN = os.getpid()
+"""In the names of our files: the folder that uploads go to is every server's on this machine."""
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +23,7 @@ def photographs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("few-shot")
 
     def draw(label, seed):
-        path = folder / f"{label}-{seed}.png"
+        path = folder / f"{label}-{seed}-{OWN}.png"
         Image.fromarray(phantom.render(label, seed, size=256)).save(path)
         return str(path)
 
@@ -27,12 +32,39 @@ def photographs(tmp_path_factory):
     }
 
 
-def teach(page, name, files):
+def name_it(page, name):
+    """Type at the speed of a person, then Enter."""
     box = page.locator("#rz-teach-name input")
-    box.fill(name)
-    box.press("Enter")
+    box.fill("")
+    box.focus()
+    page.keyboard.type(name, delay=40)
+    page.keyboard.press("Enter")
+    expect(box).not_to_be_focused()
+
+
+def choose(page, files):
     page.locator("#rz-teach-files input[type=file]").set_input_files(files)
+    expect(page.locator("#rz-teach-files")).to_contain_text(re.search(r"[^/]+$", files[-1])[0][:4])
+
+
+def teach(page, name, files):
+    name_it(page, name)
+    choose(page, files)
     page.locator("#rz-teach-add").click()
+
+
+def uploaded(label):
+    """Seeds of our photographs of a label that lie on the server's disk."""
+    found = Path(get_upload_folder()).rglob(f"{label}-*-{OWN}.png")
+    return sorted(path.stem.split("-")[-2] for path in found)
+
+
+def eventually(condition, page):
+    for _ in range(150):
+        if condition():
+            return True
+        page.wait_for_timeout(100)  # a file's end is no event of the page
+    return False
 
 
 def test_a_few_photographs_make_a_classifier_that_can_be_downloaded(
@@ -60,8 +92,7 @@ def test_a_few_photographs_make_a_classifier_that_can_be_downloaded(
     waiting.value.save_as(tmp_path / "classifier.json")
     stored = json.loads((tmp_path / "classifier.json").read_text())
     assert [each["examples"] for each in stored["classes"]] == [3, 3]
-    uploaded = [path for path in server.data.rglob("*drusen-1*")]
-    assert not uploaded
+    assert eventually(lambda: not uploaded("drusen"), page)
     page.reload()
     page.get_by_role("tab", name="Teach it").click()
     expect(page.locator("#rz-taught")).to_contain_text("Nothing yet")
@@ -81,3 +112,42 @@ def test_teaching_works_on_a_phone_and_in_chinese(browser, server, photographs, 
     page.locator("#rz-teach-forget").click()
     expect(page.locator("#rz-taught")).to_contain_text("尚无内容")
     context.close()
+
+
+def test_a_name_typed_in_full_is_that_diagnosis_and_not_a_longer_one(page, server, photographs):
+    page.goto(server.url)
+    page.get_by_role("tab", name="Teach it").click()
+    box = page.locator("#rz-teach-name input")
+    for typed, shown in (
+        ("glaucoma", r"^Glaucoma\b"),
+        ("Macular hole", r"^Macular hole\b"),
+        ("DRUSEN", r"^Drusen\b"),
+        ("RD", r"^RD$"),
+    ):
+        name_it(page, typed)
+        expect(box).to_have_value(re.compile(shown))
+    choose(page, photographs["drusen"][:1])
+    page.locator("#rz-teach-add").click()
+    expect(page.locator("#rz-teach-said")).to_contain_text("1 added to retinal detachment", ignore_case=True)
+    box.focus()
+    box.fill("")
+    page.keyboard.type("drusen", delay=40)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(box).to_have_value(re.compile(r"^(?!Drusen).*drusen"))
+
+
+def test_files_stay_chosen_until_they_can_be_added_and_end_with_the_page(context, server, photographs):
+    page, watcher = context.new_page(), context.new_page()
+    page.goto(server.url)
+    page.get_by_role("tab", name="Teach it").click()
+
+    choose(page, photographs["drusen"][:2])
+    assert eventually(lambda: uploaded("drusen") == ["1", "2"], page)
+    page.locator("#rz-teach-add").click()
+    expect(page.locator("#rz-teach-said [role=alert]")).to_contain_text("Name the diagnosis first")
+    expect(page.locator("#rz-teach-files")).to_contain_text("drusen-2")
+    page.locator("#rz-teach-files button[aria-label*=emove]").first.click()
+    assert eventually(lambda: uploaded("drusen") == ["2"], page)
+    page.close()
+    assert eventually(lambda: not uploaded("drusen"), watcher)

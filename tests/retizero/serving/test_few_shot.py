@@ -25,8 +25,12 @@ def problem(seed=0, number=9, classes=3, width=6):
     return unit(texts[labels] + 0.5 * rng.normal(size=(number, width))), labels, texts
 
 
-def test_prototypes_minimise_the_objective_of_the_paper():
-    vectors, classes, texts = problem(number=7)
+def minimised(objective, texts):
+    return unit(minimize(objective, texts.ravel()).x.reshape(texts.shape))
+
+
+def test_with_equal_numbers_the_prototypes_minimise_the_objective_of_the_paper():
+    vectors, classes, texts = problem(number=9)
     scale = 5.0
     counts = np.bincount(classes)
 
@@ -35,8 +39,63 @@ def test_prototypes_minimise_the_objective_of_the_paper():
         fit = -scale * np.einsum("nd,nd->", vectors, weights[classes]) / len(classes)
         return fit + sum(((weights[k] - texts[k]) ** 2).sum() / counts[k] / 2 for k in range(3))
 
-    best = minimize(objective, texts.ravel()).x.reshape(texts.shape)
-    np.testing.assert_allclose(prototypes(vectors, classes, texts, 3, scale), unit(best), atol=1e-5)
+    made = prototypes(vectors, classes, texts, 3, scale)
+    np.testing.assert_allclose(made, minimised(objective, texts), atol=1e-5)
+
+
+def test_with_unequal_numbers_every_class_counts_by_its_mean_and_has_the_same_prior():
+    vectors, _, texts = problem(number=9)
+    classes = np.array([0, 1, 2, 0, 0, 0, 0, 1, 0])
+    scale = 5.0
+    means = np.stack([vectors[classes == k].mean(axis=0) for k in range(3)])
+
+    def objective(flat):
+        weights = flat.reshape(texts.shape)
+        return -scale / 3 * (means * weights).sum() + 3 / 9 / 2 * ((weights - texts) ** 2).sum()
+
+    made = prototypes(vectors, classes, texts, 3, scale)
+    np.testing.assert_allclose(unit(made), minimised(objective, texts), atol=1e-5)
+
+
+def crowded(seed, numbers, noise=0.18, width=64, asked=40):
+    """Photographs lie close together and far from all texts, as in a real model; then photographs to name."""
+    rng = np.random.default_rng(seed)
+    gap = unit(rng.normal(size=(1, width)))
+    shift = unit(rng.normal(size=(len(numbers), width)))
+    texts = unit(shift + 1.2 * unit(rng.normal(size=(1, width))) + 0.15 * rng.normal(size=shift.shape))
+
+    def draw(classes):
+        return unit(1.5 * gap + shift[classes] + noise * rng.normal(size=(len(classes), width)))
+
+    classes = np.repeat(np.arange(len(numbers)), numbers)
+    truth = np.repeat(np.arange(len(numbers)), asked)
+    return draw(classes), classes, texts, draw(truth), truth
+
+
+def balanced_accuracy(made, asked, truth):
+    answers = (asked @ made.T).argmax(axis=1)
+    return np.mean([(answers[truth == k] == k).mean() for k in np.unique(truth)])
+
+
+@pytest.mark.parametrize("numbers", [[4] * 6 + [1] * 6, [16] + [1] * 11, [8] * 3 + [2] * 9, [3] * 12])
+def test_words_and_photographs_are_no_worse_than_either_whatever_the_numbers(numbers):
+    compared = []
+    for seed in range(4):
+        vectors, classes, texts, asked, truth = crowded(seed, numbers)
+        both = prototypes(vectors, classes, texts, 12, 20.0)
+        alone = prototypes(vectors, classes, None, 12, 20.0)
+        compared.append([balanced_accuracy(made, asked, truth) for made in (both, alone, texts)])
+    both, alone, words = np.mean(compared, axis=0)
+    assert both >= max(alone, words) - 0.01
+
+
+def test_a_diagnosis_is_not_named_more_often_for_having_more_photographs():
+    shares = []
+    for seed in range(4):
+        vectors, classes, texts, asked, _ = crowded(seed, [4] * 6 + [1] * 6)
+        answers = (asked @ prototypes(vectors, classes, texts, 12, 20.0).T).argmax(axis=1)
+        shares.append((answers < 6).mean())
+    assert 0.45 < np.mean(shares) < 0.55  # half of the photographs are of the first six
 
 
 def test_a_class_without_photographs_keeps_its_text_and_without_text_it_is_the_mean_photograph():

@@ -22,7 +22,9 @@ THUMBNAIL = 240  # pixels
 
 def page(words: Language, rooms: Rooms) -> gr.Blocks:
     """Build the demo in one language."""
-    blocks = gr.Blocks(title="RetiZero Studio", analytics_enabled=False, fill_width=True)
+    blocks = gr.Blocks(
+        title="RetiZero Studio", analytics_enabled=False, fill_width=True, delete_cache=few_shot.KEPT
+    )
     with blocks:
         gr.HTML(top_bar(words, "/"))
         gr.HTML(f'<div class="rz-lead"><h1>{words("demo.title")}</h1><p>{words("demo.lead")}</p></div>')

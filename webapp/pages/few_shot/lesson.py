@@ -35,11 +35,13 @@ class Example:
         id: Class, an id of the catalogue or ``free:<text>``.
         vector: (D,) float32, unit norm.
         thumbnail: JPEG of a few kilobytes.
+        digest: Of the picture's content.
     """
 
     id: str
     vector: NDArray[np.float32]
     thumbnail: bytes
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,16 @@ class Lesson:
             LessonError: Too many classes, or photographs of one class or in all.
         """
         counts = self.counts()
+        there, all = counts.get(id, 0), len(self.examples)
         if id not in counts and len(counts) >= MAX_CLASSES:
             raise LessonError("few_shot.too_many_classes", most=MAX_CLASSES)
-        if counts.get(id, 0) + more > MAX_OF_ONE:
-            raise LessonError("few_shot.too_many_of_one", most=MAX_OF_ONE)
-        if len(self.examples) + more > MAX_EXAMPLES:
-            raise LessonError("few_shot.too_many", most=MAX_EXAMPLES)
+        if there + more > MAX_OF_ONE:
+            raise LessonError("few_shot.too_many_of_one", most=MAX_OF_ONE, there=there, more=more)
+        if all + more > MAX_EXAMPLES:
+            raise LessonError("few_shot.too_many", most=MAX_EXAMPLES, there=all, more=more)
 
     def taught(self, name: str, examples: tuple[Example, ...], model: ModelIdentity) -> Lesson:
-        """Return the lesson with more photographs of one class.
+        """Return the lesson with more photographs of one class; one that is there already is left out.
 
         Raises:
             LessonError: The limits do not allow them, or another model made the embeddings kept so far.
@@ -99,6 +102,10 @@ class Lesson:
             return self
         if self.model is not None and self.model.fingerprint != model.fingerprint:
             raise LessonError("few_shot.other_model", id=self.model.id)
+        there = {example.digest for example in self.examples}
+        examples = tuple(example for example in examples if example.digest not in there)
+        if not examples:
+            return self
         id = examples[0].id
         self.check_room(id, len(examples))
         names = self.names if id in self.ids else (*self.names, (id, name))
@@ -164,6 +171,8 @@ class Lesson:
 def class_of(typed: str) -> tuple[str, str]:
     """Return id and name of what a visitor chose or typed: an id, a name or synonym, or free text.
 
+    An abbreviation counts in any case, also where it is a word ("car", "on"): here only diagnoses are typed.
+
     Raises:
         LessonError: Nothing, or more than a name.
     """
@@ -175,5 +184,8 @@ def class_of(typed: str) -> tuple[str, str]:
     catalogue = load_catalogue()
     if text in catalogue:
         return text, catalogue[text].name
+    found = catalogue.resolve(text).id or catalogue.resolve(text.upper()).id
+    if found:
+        return found, catalogue[found].name
     parsed = parse_labels(text + ";", catalogue)
     return parsed.ids[0], parsed.names[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -11,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retizero.data import read_image
-from retizero.knowledge import load_catalogue
 from retizero.serving import Engine
-from webapp.language import Code, Language
+from webapp.language import Language
 from webapp.pages.few_shot import answers
 from webapp.pages.few_shot.lesson import MAX_CLASSES, MAX_EXAMPLES, MAX_OF_ONE, Lesson, LessonError
 from webapp.pages.few_shot.lessons import Lessons
+from webapp.pages.few_shot.naming import diagnoses, enter
 from webapp.pages.few_shot.teaching import teach
+from webapp.pages.few_shot.uploads import Uploads, paths_only
+from webapp.refusals import refusal
 from webapp.rooms import Rooms
 from webapp.tables import statement
 
@@ -48,13 +49,13 @@ def tab(
     Returns:
         What to call when that photograph changes, with its inputs and outputs.
     """
-    lessons = Lessons()
+    lessons, uploads = Lessons(), Uploads()
     limits = words("few_shot.limits", classes=MAX_CLASSES, one=MAX_OF_ONE, all=MAX_EXAMPLES)
     gr.HTML(statement(words("few_shot.lead")) + statement(limits, "quiet"))
     with gr.Row(elem_classes="rz-columns"):
         with gr.Column(scale=1, min_width=260):
             name = gr.Dropdown(
-                choices=_diagnoses(words.code), value=None, allow_custom_value=True,
+                choices=list(diagnoses(words.code)), value=None, allow_custom_value=True,
                 label=words("few_shot.name"), info=words("few_shot.name_info"), elem_id="rz-teach-name",
             )  # fmt: skip
             read_names = gr.Checkbox(True, label=words("few_shot.read_names"), elem_id="rz-teach-names")
@@ -63,6 +64,7 @@ def tab(
                 label=words("few_shot.photographs"), file_count="multiple", type="filepath", height=170,
                 elem_id="rz-teach-files",
             )  # fmt: skip
+            files.preprocess = paths_only  # type: ignore[method-assign]
     add = gr.Button(words("few_shot.add"), variant="primary", elem_id="rz-teach-add")
     said = gr.HTML(elem_id="rz-teach-said")
     shown = gr.HTML(answers.taught(Lesson(), words), elem_id="rz-taught")
@@ -109,9 +111,16 @@ def tab(
         try:
             engine = engine_of(lessons.of(session), chosen)
         except ValueError as error:
-            return (statement(str(error), "problem"), None, *update(Lesson(), None, by_name))
-        said = teach(lessons, session, typed, given, engine, words).said
-        return (said, None, *update(lessons.of(session), asked, by_name))
+            return (statement(refusal(error, words), "problem"), *[gr.skip()] * 6)
+        outcome = teach(lessons, session, typed, given, engine, words)
+        if outcome.keep:
+            return (outcome.said, *[gr.skip()] * 6)
+        uploads.hold(session, given or (), asked)
+        uploads.hold(session, (), asked)
+        return (outcome.said, None, *update(lessons.of(session), asked, by_name))
+
+    def chosen(request: gr.Request, given: list[str] | None, asked: str | None) -> None:
+        uploads.hold(_session(request), given or (), asked)
 
     def removed(request: gr.Request, id: str | None, asked: str | None, by_name: bool) -> tuple[Any, ...]:
         session, told = _session(request), ""
@@ -121,8 +130,9 @@ def tab(
             before = lessons.change(session, lambda lesson: lesson.without(str(id)))
         return (told, *update(before, asked, by_name))
 
-    def forgotten(request: gr.Request) -> tuple[Any, ...]:
+    def forgotten(request: gr.Request, asked: str | None) -> tuple[Any, ...]:
         lessons.drop(_session(request))
+        uploads.hold(_session(request), (), asked)
         return (statement(words("few_shot.forgotten")), None, *update(Lesson(), None, True))
 
     def again(request: gr.Request, asked: str | None, by_name: bool) -> tuple[Any, ...]:
@@ -136,15 +146,18 @@ def tab(
 
     def left(request: gr.Request) -> None:
         lessons.drop(_session(request))
+        uploads.drop(_session(request))
 
     closed: dict[str, Any] = {"api_visibility": "private"}
     state = [shown, judged, figure, table, which]
     add.click(taught, [name, files, path, read_names, model], [said, files, *state], **closed)
     remove.click(removed, [which, path, read_names], [said, *state], **closed)
-    forget.click(forgotten, None, [said, files, *state], **closed)
+    forget.click(forgotten, [path], [said, files, *state], **closed)
     read_names.input(again, [path, read_names], [judged, figure, table], **closed)
     packing = download.click(packed, [read_names], [content, said], **closed)
     packing.then(None, content, None, js=_DOWNLOAD)
+    files.change(chosen, [files, path], None, show_progress="hidden", **closed)
+    blocks.load(None, js=enter(words.code))
     blocks.unload(left)
     return again, [path, read_names], [judged, figure, table]
 
@@ -163,15 +176,3 @@ def _embedding(engine: Engine, path: str | None) -> NDArray[np.float32] | None:
         return engine.examine(read_image(path))[1]
     except ValueError:
         return None
-
-
-@cache
-def _diagnoses(code: Code) -> list[tuple[str, str]]:
-    """Every entry of the catalogue by name, with a short synonym that people type, in alphabetical order."""
-    words = Language(code)
-    shown = []
-    for disease in load_catalogue().diseases:
-        name = words.name_of(disease.name[:1].upper() + disease.name[1:], disease.name_zh)
-        short = next((synonym for synonym in disease.synonyms if synonym.isupper()), "")
-        shown.append((f"{name} · {short}" if short else name, disease.id))
-    return sorted(shown)

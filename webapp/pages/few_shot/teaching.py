@@ -1,30 +1,40 @@
-"""Turn uploaded files into a lesson: read, check, embed, delete the file."""
+"""Turn uploaded files into a lesson: read, check, embed."""
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradio.utils import get_upload_folder
+import numpy as np
+from numpy.typing import NDArray
 
 from retizero.data import crop_to_field, read_image
 from retizero.serving import Engine
 from webapp.language import Language
 from webapp.pages.demo.answers import localised
-from webapp.pages.few_shot.answers import thumbnail
+from webapp.pages.few_shot.answers import shown_name, thumbnail
 from webapp.pages.few_shot.lesson import Example, Lesson, LessonError, class_of
 from webapp.pages.few_shot.lessons import Lessons
+from webapp.refusals import refusal
 from webapp.tables import statement
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an upload: whether anything was taken, and sentences (HTML) that say so."""
+    """What came of an upload.
+
+    Attributes:
+        taken: Whether anything was.
+        said: Sentences (HTML) that say so.
+        keep: Whether the files were not looked at, so that they should stay chosen for another attempt.
+    """
 
     taken: bool
     said: str
+    keep: bool = False
 
 
 def teach(
@@ -35,9 +45,10 @@ def teach(
     engine: Engine,
     words: Language,
 ) -> Outcome:
-    """Add photographs of one diagnosis to a session's lesson; the uploaded files are deleted either way.
+    """Add photographs of one diagnosis to a session's lesson.
 
-    A file that cannot be read, or is no fundus photograph, is told by its name; the others are taken.
+    A file that cannot be read, is no fundus photograph or was shown before is told by its name; the others
+    are taken.
     """
     paths = [Path(file) for file in files or ()]
     started = time.perf_counter()
@@ -45,37 +56,53 @@ def teach(
         id, name = class_of(typed or "")
         if not paths:
             raise LessonError("few_shot.photographs_first")
-        lessons.of(session).check_room(id, len(paths))
-        examples, refused = _examples(paths, id, engine, words)
-        lesson = lessons.change(session, lambda before: before.taught(name, examples, engine.identity))
+        before = lessons.of(session)
+        before.check_room(id, len(paths))
+        examples, refused = _examples(paths, id, name, before, engine, words)
+        lesson = lessons.change(session, lambda lesson: lesson.taught(name, examples, engine.identity))
     except LessonError as error:
-        return Outcome(False, statement(words(error.key, **error.parts), "problem"))
+        return Outcome(False, statement(words(error.key, **error.parts), "problem"), keep=True)
     except ValueError as error:
-        return Outcome(False, statement(str(error), "problem"))
-    finally:
-        _forget(paths)
+        return Outcome(False, statement(refusal(error, words), "problem"), keep=True)
     if not examples:
         return Outcome(False, refused)
     return Outcome(True, _added(lesson, engine, name, id, len(examples), started, words) + refused)
 
 
 def _examples(
-    paths: Sequence[Path], id: str, engine: Engine, words: Language
+    paths: Sequence[Path], id: str, name: str, lesson: Lesson, engine: Engine, words: Language
 ) -> tuple[tuple[Example, ...], str]:
     """Embed what can be used; sentences (HTML) for the rest."""
     examples, refused = [], ""
+    there = {example.digest: shown_name(lesson, example.id, words) for example in lesson.examples}
     for path in paths:
         try:
             image = read_image(path.read_bytes())
-            _, embedding = engine.examine(image)
-            reason = words("few_shot.not_fundus")
+            digest = content_of(image)
+            if digest in there:
+                raise LessonError("few_shot.there_already", name=there[digest])
+            embedding = engine.examine(image)[1]
+            if embedding is None:
+                raise LessonError("few_shot.not_fundus")
+        except LessonError as error:
+            refused += _refused(path, words(error.key, **error.parts), words)
+        except OSError:
+            refused += _refused(path, words("few_shot.gone"), words)
         except ValueError as error:
-            embedding, reason = None, str(error)
-        if embedding is None:
-            refused += statement(words("few_shot.refused", name=path.name, reason=reason), "problem")
+            refused += _refused(path, refusal(error, words), words)
         else:
-            examples.append(Example(id, embedding[0], thumbnail(crop_to_field(image))))
+            there[digest] = localised(id, name, words)
+            examples.append(Example(id, embedding[0], thumbnail(crop_to_field(image)), digest))
     return tuple(examples), refused
+
+
+def content_of(image: NDArray[np.uint8]) -> str:
+    """Return what tells a picture (H, W, 3) from all others, whatever its file is called or holds besides."""
+    return hashlib.sha256(str(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def _refused(path: Path, reason: str, words: Language) -> str:
+    return statement(words("few_shot.refused", name=path.name, reason=reason), "problem")
 
 
 def _added(
@@ -98,11 +125,3 @@ def _added(
     if id.startswith("free:"):
         said += statement(words("few_shot.free_name", name=name), "warning")
     return said
-
-
-def _forget(paths: Sequence[Path]) -> None:
-    """Delete uploaded files; only what lies in the folder that uploads go to."""
-    uploads = Path(get_upload_folder()).resolve()
-    for path in paths:
-        if uploads in path.resolve().parents:
-            path.unlink(missing_ok=True)
