@@ -29,7 +29,7 @@ _UPRIGHT = {
 }
 
 
-def read_image(source: str | Path | bytes | BinaryIO) -> NDArray[np.uint8]:
+def read_image(source: str | Path | bytes | BinaryIO, least: int | None = None) -> NDArray[np.uint8]:
     """Read a photograph as 8-bit RGB.
 
     JPEG (grey, colour, CMYK), PNG (8 and 16 bit, grey, palette, alpha), TIFF (8 and 16 bit, first page) and
@@ -39,6 +39,8 @@ def read_image(source: str | Path | bytes | BinaryIO) -> NDArray[np.uint8]:
 
     Args:
         source: A path, the bytes of a file, or an open binary file.
+        least: Where given, a JPEG may be decoded at a half, a quarter or an eighth of its size, as long as
+            both sides keep that many pixels; several times faster for large photographs.
 
     Returns:
         (H, W, 3) uint8 RGB, C-contiguous.
@@ -52,7 +54,7 @@ def read_image(source: str | Path | bytes | BinaryIO) -> NDArray[np.uint8]:
     if kind not in ("jpeg", "png", "tiff", "dicom"):
         raise ImageReadError(f"{name} is {kind}, not a photograph that can be read; use {READABLE}.")
     try:
-        image = _decode(kind, data, name)
+        image = _decode(kind, data, name, least)
     except ImageReadError:
         raise
     except Exception as error:
@@ -85,7 +87,7 @@ def _read_bytes(source: str | Path | bytes | BinaryIO) -> tuple[bytes, str]:
     return data, name
 
 
-def _decode(kind: str, data: bytes, name: str) -> NDArray[np.uint8]:
+def _decode(kind: str, data: bytes, name: str, least: int | None) -> NDArray[np.uint8]:
     if kind == "tiff":
         from retizero.data.tiff import read_tiff
 
@@ -98,10 +100,10 @@ def _decode(kind: str, data: bytes, name: str) -> NDArray[np.uint8]:
     if size is None:
         raise ImageReadError(f"{name} is damaged or cut short and cannot be decoded.")
     check_size(*size, name)
-    return _decode_with_pillow(kind, data, name)
+    return _decode_with_pillow(kind, data, name, least)
 
 
-def _decode_with_pillow(kind: str, data: bytes, name: str) -> NDArray[np.uint8]:
+def _decode_with_pillow(kind: str, data: bytes, name: str, least: int | None) -> NDArray[np.uint8]:
     formats = ("JPEG", "MPO") if kind == "jpeg" else ("PNG",)
     with quiet_decoders():
         image: Image.Image = Image.open(io.BytesIO(data), formats=formats)
@@ -109,6 +111,8 @@ def _decode_with_pillow(kind: str, data: bytes, name: str) -> NDArray[np.uint8]:
         if kind == "png" and getattr(image, "is_animated", False):
             raise ImageReadError(f"{name} is an animation, not one photograph.")
         orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+        if least is not None:
+            image.draft("", (least, least))  # Pillow's other formats ignore it
     image.load()
     return upright(_to_rgb(image), orientation)
 
@@ -121,7 +125,7 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
         layer = image.convert("RGBA")
         black = Image.new("RGBA", layer.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, layer)
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def to_rgb(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -20,8 +20,8 @@ class Picture(Protocol):
     def name(self) -> str:
         """What to call it in a message."""
 
-    def read(self) -> NDArray[np.uint8]:
-        """Return (H, W, 3) uint8 RGB.
+    def read(self, least: int | None = None) -> NDArray[np.uint8]:
+        """Return (H, W, 3) uint8 RGB; ``least`` is that of ``read_image``.
 
         Raises:
             ImageReadError: It is not a photograph that can be read.
@@ -35,9 +35,9 @@ class PictureFile:
     path: Path
     name: str
 
-    def read(self) -> NDArray[np.uint8]:
+    def read(self, least: int | None = None) -> NDArray[np.uint8]:
         """Return (H, W, 3) uint8 RGB."""
-        return read_image(self.path)
+        return read_image(self.path, least)
 
 
 @dataclass(frozen=True)

@@ -47,10 +47,10 @@ class PictureInShard:
         except OSError as error:
             raise ImageReadError(f"{self.shard} cannot be opened.") from error
 
-    def read(self) -> NDArray[np.uint8]:
+    def read(self, least: int | None = None) -> NDArray[np.uint8]:
         """Return (H, W, 3) uint8 RGB."""
         try:
-            return read_image(self.data())
+            return read_image(self.data(), least)
         except ImageReadError as error:
             raise ImageReadError(f"{self.name}: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 
@@ -28,6 +29,7 @@ class Views:
         self, pairs: Sequence[Pair], preprocess: Preprocess, augmentation: Augmentation | None
     ) -> None:
         self._pairs, self._preprocess, self._augmentation = pairs, preprocess, augmentation
+        self._least = None if augmentation is None else _pixels_needed(preprocess, augmentation)
         self._told: set[int] = set()
 
     def __len__(self) -> int:
@@ -51,9 +53,16 @@ class Views:
             chosen = (index + further) % len(self._pairs)
             pair = self._pairs[chosen]
             try:
-                return pair.picture.read(), pair
+                return pair.picture.read(self._least), pair
             except ImageReadError as error:
                 if chosen not in self._told:
                     self._told.add(chosen)
                     print(f"{pair.place}: {error}", file=sys.stderr, flush=True)
         raise ImageReadError("None of the photographs can be read any more.")
+
+
+def _pixels_needed(preprocess: Preprocess, augmentation: Augmentation) -> int:
+    """Shortest side of a photograph that gives every view its pixels; a field of view may fill half of it."""
+    if preprocess.crop != "field":
+        return preprocess.size
+    return 2 * math.ceil(preprocess.size / augmentation.min_scale)

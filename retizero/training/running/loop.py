@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from retizero.training.checkpoint import load_checkpoint, put_aside, save_checkpoint
 from retizero.training.diverged import DivergedError, require_numbers
+from retizero.training.running.allocator import keep_freed_memory
 from retizero.training.running.journal import Journal
 from retizero.training.running.loss_scale import LossScale
 from retizero.training.running.settings import Run
@@ -67,6 +69,7 @@ def train(
         CheckpointError: The checkpoint was made by another run, or cannot be read or written.
         DivergedError: Losses or weights are no longer numbers; what was saved before stays.
     """
+    keep_freed_memory()
     checkpoint = settings.checkpoint
     _prepare(checkpoint, state, world, journal, resume)
     journal.start(settings.epochs * state.steps_per_epoch, state.steps_done)
@@ -84,6 +87,9 @@ def train(
                 _save(checkpoint, state, world)
         _finish_epoch(settings, world, state, objective, journal, patience)
         _save(checkpoint, state, world)
+    if state.best[1] == -math.inf:  # nothing was validated
+        judged = state.judged()
+        state.best = (state.epoch - 1, -math.inf, judged if world.first else {})
     journal.close()
 
 
@@ -126,11 +132,11 @@ def _finish_epoch(
         scores = objective.evaluate()
     done, epoch = state.steps_done, state.epoch
     state.history.append({"epoch": epoch, **means, **scores})
-    score = scores.get("score", float(epoch))  # without validation every epoch is the best so far
+    score = scores.get("score", -math.inf)
     if score > state.best[1]:
         judged = state.judged()
         state.best = (epoch, score, judged if world.first else {})
-    state.stopped = patience is not None and epoch - state.best[0] >= patience
+    state.stopped = patience is not None and "score" in scores and epoch - state.best[0] >= patience
     journal.log("epoch", {**means, **scores}, done)
     told = " ".join(f"{name} {value:.4f}" for name, value in {**means, **scores}.items())
     journal.tell(f"epoch {epoch}/{settings.epochs} {told}")

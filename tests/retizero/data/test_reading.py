@@ -74,6 +74,26 @@ def test_a_jpeg_is_read_from_a_path_bytes_and_an_open_file(tmp_path):
         np.testing.assert_array_equal(read_image(source), expected)
 
 
+@pytest.mark.parametrize(
+    ("least", "size"), [(None, 800), (301, 800), (300, 400), (150, 200), (70, 100), (2, 100)]
+)
+def test_a_jpeg_may_be_read_smaller_while_both_sides_keep_enough(least, size):
+    picture = cv2.resize(GREEN_TOP, (800, 600))
+    image = read_image(encoded(picture, "JPEG", quality=95), least)
+    assert image.shape == (size * 3 // 4, size, 3)
+    shrunk = cv2.resize(picture, (size, size * 3 // 4), interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(image - shrunk).mean() < 3
+    assert read_image(encoded(picture), least).shape == picture.shape  # other files are read whole
+
+
+def test_a_smaller_jpeg_is_upright_too():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = read_image(encoded(cv2.resize(GREEN_TOP, (800, 600)), "JPEG", exif=exif), 300)
+    assert image.shape == (400, 300, 3)
+    assert np.abs(image[200, 290].astype(int) - GREEN_TOP[10, 10]).max() < 12  # the top is on the right
+
+
 def test_a_sixteen_bit_grey_png_is_scaled_over_its_full_range():
     grey = np.linspace(0, 65535, 80 * 100).reshape(80, 100).astype(np.uint16)
     data = cv2.imencode(".png", grey)[1].tobytes()
