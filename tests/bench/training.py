@@ -37,7 +37,7 @@ from retizero.training.running.world import World
 from retizero.training.strict_settings import settings_of
 from tests.bench.rows import Row, machine
 
-SIZE, BATCH, STEPS, ROUNDS = 224, 8, 24, 3
+SIZE, BATCH, STEPS, ROUNDS = 224, 8, 24, 6
 TEXT = Path("models/retizero-mini/text")
 
 
