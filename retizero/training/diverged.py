@@ -29,13 +29,11 @@ def require_numbers(losses: Mapping[str, float], weights: Iterable[Tensor], epoc
         broken = ["weights"]
     if broken:
         are = (
-            "The weights are no longer numbers"
-            if broken == ["weights"]
-            else (f"The {broken[0]} is no longer a number")
+            "weights are no longer numbers" if broken == ["weights"] else f"{broken[0]} is no longer a number"
         )
         raise DivergedError(
-            f"{are} in epoch {epoch}; lower the learning rate or lengthen the warm-up, and do not train in "
-            "fp16. What was saved before is kept."
+            f"The {are} in epoch {epoch}; lower the learning rate or lengthen the warm-up, and do not train "
+            "in fp16. What was saved before is kept."
         )
 
 

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from retizero.model.memory import keep_freed_memory
 from retizero.training.checkpoint import load_checkpoint, put_aside, save_checkpoint
 from retizero.training.diverged import DivergedError, require_numbers
-from retizero.training.running.allocator import keep_freed_memory
 from retizero.training.running.journal import Journal
 from retizero.training.running.loss_scale import LossScale
 from retizero.training.running.settings import Run
@@ -69,7 +69,8 @@ def train(
         CheckpointError: The checkpoint was made by another run, or cannot be read or written.
         DivergedError: Losses or weights are no longer numbers; what was saved before stays.
     """
-    keep_freed_memory()
+    if world.device.type == "cpu":
+        keep_freed_memory()
     checkpoint = settings.checkpoint
     _prepare(checkpoint, state, world, journal, resume)
     journal.start(settings.epochs * state.steps_per_epoch, state.steps_done)
