@@ -11,6 +11,7 @@ from retizero.knowledge import LabelSet, label_set, label_sets, load_catalogue, 
 from retizero.serving import Classification
 from webapp.figures.answers import ranking
 from webapp.language import Language
+from webapp.refusals import refusal
 from webapp.rooms import Rooms
 from webapp.tables import html_table, statement
 
@@ -44,12 +45,17 @@ def read_photograph(rooms: Rooms, path: str | None, words: Language) -> Image:
     """Read the chosen file into (H, W, 3) uint8.
 
     Raises:
-        BadRequest: no file was chosen, or readers of an open study are looking at this photograph.
+        BadRequest: no file was chosen, it is there no longer, or readers of an open study are looking at
+            this photograph.
         retizero.data.ImageReadError: the file cannot be used; the message says why.
     """
     if not path:
         raise BadRequest(words("demo.choose_first"))
-    image = read_image(path)
+    try:
+        with open(path, "rb") as file:  # read without its name, which says where uploads lie on the server
+            image = read_image(file)
+    except OSError as error:
+        raise BadRequest(words("demo.choose_first")) from error
     if rooms.blinding.is_being_read(image):
         raise BadRequest(words("demo.being_read"))
     return image
@@ -70,7 +76,7 @@ def rank(
         labels = candidates(chosen, typed, words)
         result = rooms.engine.classify(read_photograph(rooms, path, words), labels, top_k=int(top_k))
     except ValueError as error:
-        return None, statement(str(error), "problem"), ""
+        return None, statement(refusal(error, words), "problem"), ""
     said = _gate(result, words) + answered_by(rooms, words)
     if not result.predictions:
         return None, said, ""

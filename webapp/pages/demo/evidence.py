@@ -16,6 +16,7 @@ from retizero.serving.evidence import Evidence, Method, methods_of
 from retizero.serving.evidence.drawing import OUTLINE, colours, layer, png
 from webapp.language import Language
 from webapp.pages.demo import answers
+from webapp.refusals import refusal
 from webapp.rooms import Rooms
 from webapp.tables import statement
 
@@ -66,7 +67,7 @@ def tab(words: Language, rooms: Rooms, question: list[Component], model: Compone
                 several = len(methods_of(asking.engine.model)) > 1
                 ranked = _ranked(words, asking, path, chosen, typed)
             except ValueError as error:
-                said = statement(str(error), "problem")
+                said = statement(refusal(error, words), "problem")
         first = ranked[0][1] if ranked else None
         return gr.Dropdown(choices=ranked, value=first), gr.Radio(visible=several), said
 
@@ -108,7 +109,7 @@ def explain(
         name = labels.names[labels.ids.index(diagnosis)]
         found = engine.explain(photograph, name, among=labels, method=method)
     except ValueError as error:
-        return statement(str(error), "problem")
+        return statement(refusal(error, words), "problem")
     return figure(words, photograph, found, answers.localised(found.id, found.label, words))
 
 

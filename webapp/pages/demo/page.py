@@ -12,6 +12,7 @@ from webapp.language import Language
 from webapp.pages import few_shot
 from webapp.pages.demo import about, answers, evidence, picker
 from webapp.pages.demo import similar as similar_cases
+from webapp.refusals import refusal
 from webapp.rooms import Rooms
 from webapp.shell import notice, top_bar
 from webapp.tables import statement
@@ -78,7 +79,7 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
             try:
                 return crop_to_field(answers.read_photograph(rooms, uploaded, words)), uploaded, ""
             except ValueError as error:
-                return None, None, statement(str(error), "problem")
+                return None, None, statement(refusal(error, words), "problem")
 
         def pick(event: gr.SelectData) -> tuple[Any, str, str]:
             """Take an example instead of an upload."""

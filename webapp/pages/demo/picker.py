@@ -6,6 +6,7 @@ import gradio as gr
 
 from retizero.model import ModelIdentity
 from webapp.language import Language
+from webapp.refusals import refusal
 from webapp.rooms import Rooms
 from webapp.tables import statement
 
@@ -26,7 +27,7 @@ def describe(words: Language, rooms: Rooms, id: str) -> tuple[str, str]:
     try:
         identity = rooms.with_model(id).engine.identity
     except ValueError as error:
-        return statement(str(error), "problem"), ""
+        return statement(refusal(error, words), "problem"), ""
     default = rooms.models.default.identity
     stays = statement(words("demo.stays", default=default.title), "quiet") if identity != default else ""
     return who(words, identity) + stays, facts(words, identity)

@@ -9,6 +9,7 @@ from retizero.retrieval import Conditions, Gallery, Neighbour
 from retizero.serving.search_query import mixed, text_vector
 from webapp.language import Language
 from webapp.pages.demo.answers import BadRequest, Image, answered_by, localised, read_photograph, resolved
+from webapp.refusals import refusal
 from webapp.rooms import Rooms
 from webapp.tables import html_table, statement
 
@@ -92,7 +93,7 @@ def similar(
         gallery.require(rooms.engine.identity)
         (neighbours,) = gallery.search(query, top_k, conditions=conditions, per_group=per_group)
     except ValueError as error:
-        return [], statement(str(error), "problem"), ""
+        return [], statement(refusal(error, words), "problem"), ""
     said = ""
     if not neighbours:
         said += statement(words("similar.none"), "warning")
