@@ -32,7 +32,7 @@ from retizero.evaluation.tables import (
 from retizero.knowledge import STYLES, Style, parse_labels
 from retizero.model.errors import ModelError
 from retizero.serving import Engine
-from retizero.training.gate_rates import gate_rates
+from retizero.training.gate.rates import gate_rates
 
 HERE = Path(__file__).parent
 KEPT = HERE.parent / "build/card"

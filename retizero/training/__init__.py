@@ -1,1 +1,1 @@
-"""Losses, the train loop, pretraining, calibration."""
+"""Training: the loop and what it needs (``running``), what runs in it, and what is fitted without it."""

@@ -60,8 +60,8 @@ def pretrain(
     """Train image and text towers to meet, calibrate, and write a model folder.
 
     A configuration with ``recipe: pairs`` trains both towers end to end on image-text pairs, also under
-    torchrun. One without trains on activations of frozen image stages, kept on disk, which two CPU cores can
-    do.
+    torchrun. One with ``recipe: labels`` trains image stages and a text projection on labelled photographs;
+    what is frozen is computed once and kept on disk, so that two CPU cores can do it.
     """
     from retizero.training.recipes import pretrain_by_config
 
@@ -201,7 +201,7 @@ def gate(
     """Measure what fundus photographs look like, for the gate that answers come behind."""
     from retizero.data.atomic_write import atomic_write_text
     from retizero.serving.gate import REFERENCE
-    from retizero.training.gate_reference import fit_reference
+    from retizero.training.gate.reference import fit_reference
     from retizero.training.places import require_places
 
     path = out or REFERENCE
@@ -223,7 +223,7 @@ def average(
     labels: CalibrationLabels = "fundus42",
 ) -> None:
     """Average the weights of models that went on from one another, and calibrate the result."""
-    from retizero.training.average import average_models
+    from retizero.training.combining.average import average_models
 
     identity = average_models(model, out, manifest, labels, size, mirror, share or ())
     typer.echo(f"{out}: {identity.fingerprint}")
@@ -241,7 +241,7 @@ def pair(
     labels: CalibrationLabels = "fundus42",
 ) -> None:
     """Set the image towers of two models side by side in one, and calibrate it."""
-    from retizero.training.pair import pair_models
+    from retizero.training.combining.pair import pair_models
 
     identity = pair_models(*model, out, manifest, labels, size, mirror)
     typer.echo(f"{out}: {identity.fingerprint}")
@@ -271,7 +271,7 @@ def familiarity(
     seed: Seed = 0,
 ) -> None:
     """Teach the gate which embeddings photographs have, and which other pictures; kept beside the weights."""
-    from retizero.training.gate_familiarity import fit_model_familiarity
+    from retizero.training.gate.familiarity import fit_model_familiarity
 
     typer.echo(str(fit_model_familiarity(model, manifest, seed)))
 
@@ -285,6 +285,6 @@ def gate_rates(
     ),
 ) -> None:
     """Measure how often the gate refuses real photographs and lets others through (needs scikit-image)."""
-    from retizero.training.gate_rates import gate_rates as measured
+    from retizero.training.gate.rates import gate_rates as measured
 
     print(json.dumps(measured(manifest, split, model), indent=2))

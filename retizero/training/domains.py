@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from retizero.data import Manifest, ManifestRow
 from retizero.evaluation.truth import FREE, label_id, truth_of
 from retizero.knowledge import LabelSet, parse_labels
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 from retizero.training.strict_settings import StrictSettings
 
 

@@ -1,16 +1,14 @@
-"""From the labels of a manifest to rows of a target matrix, and to the prompts that speak of them."""
+"""From the labels of a manifest to rows of a target matrix."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retizero.data import ManifestRow
-from retizero.knowledge import Catalogue, LabelSet, Style, prompts
+from retizero.knowledge import Catalogue, LabelSet
 
 
 class LabelMismatch(ValueError):
@@ -43,32 +41,3 @@ def label_matrix(
             if (place := column_of[text]) is not None:
                 matrix[index, place] = 1
     return matrix, primary
-
-
-@dataclass(frozen=True)
-class Prompts:
-    """Texts, and the index of the disease each speaks of; the labels of the set come first."""
-
-    texts: tuple[str, ...]
-    owner: NDArray[np.int64]
-
-
-def training_prompts(labels: LabelSet, catalogue: Catalogue, style: str, template: str) -> Prompts:
-    """Collect prompts of the set's labels, as set and catalogue word them, then of all other diseases.
-
-    Besides the prompts used at test time every synonym is a prompt, so that the wording matters less.
-    """
-    texts: list[str] = []
-    owner: list[int] = []
-    rest = [disease.id for disease in catalogue.diseases if disease.id not in set(labels.ids)]
-    named = [*zip(labels.ids, labels.names, strict=True), *((id, catalogue[id].name) for id in rest)]
-    for index, (id, name) in enumerate(named):
-        mine = list(prompts(id, cast(Style, style), template, name=name))
-        if id in catalogue:
-            disease = catalogue[id]
-            wordings = (name, disease.name, *disease.synonyms)
-            mine += [template.replace("{label}", wording) for wording in wordings]
-        mine = list(dict.fromkeys([*mine, name]))
-        texts += mine
-        owner += [index] * len(mine)
-    return Prompts(tuple(texts), np.array(owner, np.int64))

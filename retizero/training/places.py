@@ -1,7 +1,8 @@
-"""Where a run writes: looked at before hours of training, not after them."""
+"""Where a run writes: looked at before hours of training, made beside it, moved there when it is whole."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,10 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from retizero.training.checkpoint import reason_of
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
+from retizero.training.running.checkpoint import reason_of
+
+LEARNING_CURVE = "learning_curve.json"
 
 
 class ResultError(ValueError):
@@ -31,6 +34,27 @@ def result_at(out: Path) -> Iterator[None]:
             f"{out} cannot be written ({reason_of(error)}). What was trained is in the checkpoint: make room "
             "and repeat the command with --resume."
         ) from error
+
+
+@contextmanager
+def work_folder(out: Path) -> Iterator[Path]:
+    """Name a folder beside ``out`` for a model in the making: not there at first, gone afterwards."""
+    work = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def move_into_place(work: Path, out: Path) -> None:
+    """Move a finished model folder's files over an older one, which stays whole until then."""
+    for path in sorted(work.rglob("*")):
+        if path.is_file():
+            target = out / path.relative_to(work)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+    shutil.rmtree(work)
 
 
 def require_places(out: Path, checkpoints: Path | None = None, folder: bool = True) -> None:

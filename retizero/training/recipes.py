@@ -10,7 +10,7 @@ from typing import Any
 
 from retizero.data import ImageReadError, read_manifest
 from retizero.model.identity import ModelIdentity
-from retizero.training.config import ConfigError, read_config
+from retizero.training.errors import ConfigError
 from retizero.training.row_problems import only_readable, tell_problems, without_repeats
 from retizero.training.strict_settings import read_yaml, settings_of
 
@@ -45,8 +45,8 @@ def pretrain_by_config(
     """Run the pretraining that a configuration file describes.
 
     Args:
-        config: YAML file; ``recipe: pairs`` for image-text pairs end to end, no recipe for cached
-            activations.
+        config: YAML file; ``recipe: pairs`` for image-text pairs end to end, ``recipe: labels`` for image
+            stages on labelled photographs.
         manifest: Of the photographs.
         out: Model folder instead of the configuration's.
         resume: Go on from the last checkpoint.
@@ -57,30 +57,37 @@ def pretrain_by_config(
         ValueError: Something cannot be used; the message is one sentence.
     """
     values = read_yaml(config)
+    if out is not None:
+        values = {**values, "out": str(out)}
     recipe = values.get("recipe")
-    if recipe is None:
-        return _on_activations(config, manifest, out, resume, strict, init)
-    if recipe != "pairs":
-        hint = "; use retizero train mae" if recipe == "mae" else ""
-        raise ConfigError(f"{config}: pretrain knows the recipe pairs, not {recipe!r}{hint}.")
+    if recipe == "labels":
+        return _on_labels(values, config, manifest, resume, strict, init)
+    if recipe == "pairs":
+        return _on_pairs(values, config, manifest, resume, strict, init)
+    hint = "; use retizero train mae" if recipe == "mae" else ""
+    raise ConfigError(f"{config}: recipe is pairs or labels, not {recipe!r}{hint}.")
+
+
+def _on_pairs(
+    values: dict[str, Any], config: Path, manifest: Path | None, resume: bool, strict: bool, init: str | None
+) -> Pretrained:
     from retizero.training.pairs.pretrain import pretrain_pairs
     from retizero.training.pairs.recipe import PairRecipe
 
     towers = values.get("towers")
     if init is not None and isinstance(towers, dict):
         values = {**values, "towers": {**towers, "init": init}}
-    if out is not None:
-        values = {**values, "out": str(out)}
     settings = settings_of(values, PairRecipe, str(config))
     identity, history = pretrain_pairs(settings, manifest, resume, strict)
     silent = os.environ.get("RANK", "0") != "0"
     return Pretrained(settings.out, identity, history, settings.model_dump(mode="json"), silent)
 
 
-def _on_activations(
-    config: Path, manifest: Path | None, out: Path | None, resume: bool, strict: bool, init: str | None
+def _on_labels(
+    values: dict[str, Any], config: Path, manifest: Path | None, resume: bool, strict: bool, init: str | None
 ) -> Pretrained:
-    from retizero.training.pretrain import pretrain
+    from retizero.training.labelled.recipe import LabelRecipe
+    from retizero.training.labelled.run import pretrain_labels
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
@@ -89,22 +96,20 @@ def _on_activations(
     if manifest is None:
         raise ConfigError(f"{config} trains on a manifest of labelled photographs: give --manifest.")
     if init is not None:
-        raise ConfigError(f"--init is for configurations with recipe: pairs; {config} has none.")
-    settings = read_config(config)
-    if out is not None:
-        settings = settings.model_copy(update={"out": str(out)})
+        raise ConfigError(f"--init is for recipe: pairs, not for {config}.")
+    settings = settings_of(values, LabelRecipe, str(config))
     rows = without_repeats(read_manifest(manifest))
     known = len(rows.problems)
     if strict:
         rows = only_readable(rows)
     tell_problems(rows.problems, strict, _tell)
     try:
-        identity, history = pretrain(settings, rows, resume)
+        identity, history = pretrain_labels(settings, rows, resume)
     except ImageReadError:  # found on the way: to open every photograph beforehand takes minutes
         rows = only_readable(rows)
         tell_problems(rows.problems[known:], strict, _tell)
-        identity, history = pretrain(settings, rows, resume)
-    return Pretrained(Path(settings.out), identity, history, settings.to_dict())
+        identity, history = pretrain_labels(settings, rows, resume)
+    return Pretrained(settings.out, identity, history, settings.model_dump(mode="json"))
 
 
 def _tell(line: str) -> None:

@@ -14,7 +14,7 @@ from retizero.training.errors import ConfigError
 class StrictSettings(BaseModel):
     """Frozen settings that know their names and types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class RepeatedSetting(yaml.YAMLError):

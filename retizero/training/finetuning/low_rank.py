@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from retizero.model.image_towers import TowerFeatures
 from retizero.model.retizero.lora import QueryValueLora
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 
 
 class PointwiseLora(nn.Module):

@@ -34,6 +34,15 @@ class TowerStart(StrictSettings):
     drop: float = Field(default=0.2, ge=0, lt=1)
 
 
+class TowerOptimiser(Optimiser):
+    """AdamW; the tower learns at ``learning_rate``, the classifier at the head's."""
+
+    learning_rate: float = Field(default=3e-4, gt=0)
+    head_learning_rate: float | None = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    warmup_epochs: float = Field(default=0.5, ge=0)
+
+
 class ClassifierLoss(StrictSettings):
     """Cross entropy of the primary label.
 
@@ -78,9 +87,7 @@ class FinetuneRecipe(Run):
     manifest: Path
     epochs: int = Field(default=8, ge=1)
     batch: int = Field(default=32, ge=2)
-    optimiser: Optimiser = Optimiser(
-        learning_rate=3e-4, head_learning_rate=3e-3, weight_decay=0.02, warmup_epochs=0.5
-    )
+    optimiser: TowerOptimiser = TowerOptimiser()
     tower: TowerStart = TowerStart()
     loss: ClassifierLoss = ClassifierLoss()
     augmentation: AugmentationSettings | None = Augmentation()

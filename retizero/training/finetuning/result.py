@@ -20,8 +20,7 @@ from retizero.training.calibration import calibrated
 from retizero.training.domains import Part
 from retizero.training.finetuning.recipe import FinetuneRecipe
 from retizero.training.finetuning.sides import Sides
-from retizero.training.places import result_at
-from retizero.training.pretrain import LEARNING_CURVE
+from retizero.training.places import LEARNING_CURVE, result_at
 from retizero.training.transfer_files import RESULT_FILES, write_transfer
 
 

@@ -14,7 +14,7 @@ from retizero.evaluation.transfer import statistics_of
 from retizero.model.image_classifier import ImageClassifier, require_place
 from retizero.model.image_towers import ImageTower, load_image_tower
 from retizero.serving.confidence import softmax
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 from retizero.training.finetuning.examples import LabelledViews, collated
 from retizero.training.finetuning.low_rank import add_low_rank, fold_low_rank
 from retizero.training.finetuning.objective import ClassifierObjective, class_weights

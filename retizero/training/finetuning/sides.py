@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from retizero.data import Preprocess, read_manifest
 from retizero.model.image_classifier import Classes
-from retizero.training.config import ConfigError
 from retizero.training.domains import Part, divide, notes
+from retizero.training.errors import ConfigError
 from retizero.training.finetuning.recipe import FinetuneRecipe
-from retizero.training.finetuning.squares import cached_squares
 from retizero.training.row_problems import tell_problems, without_repeats
+from retizero.training.squares import cached_squares
 
 ROOM = 1.25  # training squares are so much larger than the input, for views that cut out a part
 

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from retizero.data.atomic_write import atomic_write
 from retizero.model.retizero.config import ImageTowerConfig
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 from retizero.training.mae.network import MaskedAutoencoder
 from retizero.training.mae.recipe import MaeRecipe
 from retizero.training.pairs.pair import Pair

@@ -16,7 +16,7 @@ from retizero.knowledge import label_set
 from retizero.model.identity import ModelIdentity
 from retizero.serving import Engine
 from retizero.training.calibration import calibrate_embeddings
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 from retizero.training.pairs.batches import PairExamples, balancing_weights, collated
 from retizero.training.pairs.captions import Wording
 from retizero.training.pairs.loss import PairLoss
@@ -34,8 +34,7 @@ from retizero.training.pairs.validation import (
     retrieval,
     zero_shot,
 )
-from retizero.training.places import result_at
-from retizero.training.pretrain import LEARNING_CURVE, move_into_place
+from retizero.training.places import LEARNING_CURVE, move_into_place, result_at
 from retizero.training.running.claim import claimed
 from retizero.training.running.journal import Journal
 from retizero.training.running.loop import train

@@ -23,7 +23,7 @@ from retizero.model.retizero.folder import IDENTITY, is_retizero_folder, read_ne
 from retizero.model.retizero.network import RetiZero
 from retizero.model.retizero.starting_points import bert_sizes, load_bert, load_retfound
 from retizero.model.retizero.tokenizer import read_tokenizer, require_vocabulary
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 from retizero.training.pairs.recipe import PairRecipe, TowerSettings
 from retizero.training.pairs.towers import SIGLIP_SCALE, PairTowers
 

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from retizero.model.retizero.lora import QueryValueLora
 from retizero.model.retizero.network import MAX_LOGIT_SCALE, RetiZero
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 from retizero.training.pairs.recipe import TowerSettings
 
 SIGLIP_SCALE, SIGLIP_BIAS = math.log(10), -10.0  # where Zhai et al. 2023 start

@@ -12,10 +12,11 @@ from torch.nn.functional import normalize
 
 from retizero.data import Preprocess
 from retizero.knowledge import LabelSet, load_catalogue, prompts
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 from retizero.training.pairs.batches import padded
 from retizero.training.pairs.pair import Pair
 from retizero.training.pairs.start import Start
+from retizero.training.ranked_scores import ranked_scores
 from retizero.training.running.precision import autocast
 from retizero.training.running.world import World
 
@@ -97,18 +98,6 @@ def zero_shot(
         return ranked_scores(order == primary[:, None], primary)
 
     return score
-
-
-def ranked_scores(hit: NDArray[np.bool_], primary: NDArray[np.int64]) -> dict[str, float]:
-    """Top-1, Top-3, Top-5 and balanced accuracy of rankings, and their mean.
-
-    Args:
-        hit: (N, K), whether the label at each rank is the right one.
-        primary: (N,) right label.
-    """
-    top = {f"top{k}": float(hit[:, :k].any(axis=1).mean()) for k in (1, 3, 5)}
-    balanced = float(np.mean([hit[primary == label, 0].mean() for label in np.unique(primary)]))
-    return {**top, "balanced": balanced, "score": (sum(top.values()) + balanced) / 4}
 
 
 def retrieval(embed: Embedder, pixels: NDArray[np.float16], captions: Sequence[Sequence[str]]) -> Score:

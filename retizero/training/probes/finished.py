@@ -11,9 +11,9 @@ from retizero.data import Manifest
 from retizero.data.atomic_write import atomic_write_text
 from retizero.evaluation.transfer import is_transfer_row
 from retizero.model.image_towers import ImageTower
-from retizero.training.checkpoint import CheckpointError, put_aside
 from retizero.training.places import result_at
 from retizero.training.probes.config import ProbeConfig
+from retizero.training.running.checkpoint import CheckpointError, put_aside
 
 NAME = "rows.partial.json"
 

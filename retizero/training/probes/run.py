@@ -17,7 +17,6 @@ from retizero.model.image_towers import ImageTower, load_image_tower
 from retizero.serving import Engine
 from retizero.serving.confidence import fit_temperature, softmax
 from retizero.serving.linear_head import LinearHead, StoredHead
-from retizero.training.clock import Clock
 from retizero.training.domains import Domain, Part, Partition, divide, notes
 from retizero.training.errors import ConfigError
 from retizero.training.places import require_places, result_at
@@ -29,6 +28,7 @@ from retizero.training.probes.methods import METHODS
 from retizero.training.probes.problem import Fitted, Problem
 from retizero.training.probes.shots import draw_shots
 from retizero.training.row_problems import tell_problems, without_repeats
+from retizero.training.running.clock import Clock
 from retizero.training.transfer_files import write_transfer
 
 ALL = "all"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from retizero.training.checkpoint import sole_run
 from retizero.training.places import require_places
+from retizero.training.running.checkpoint import sole_run
 from retizero.training.running.settings import Run
 from retizero.training.running.world import World
 

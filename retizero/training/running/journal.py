@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from retizero.training.clock import Clock
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
+from retizero.training.running.clock import Clock
 
 _SECONDS_BETWEEN_LINES = 10.0
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from retizero.model.memory import keep_freed_memory
-from retizero.training.checkpoint import load_checkpoint, put_aside, save_checkpoint
-from retizero.training.diverged import DivergedError, require_numbers
+from retizero.training.running.checkpoint import load_checkpoint, put_aside, save_checkpoint
+from retizero.training.running.diverged import DivergedError, require_numbers
 from retizero.training.running.journal import Journal
 from retizero.training.running.loss_scale import LossScale
 from retizero.training.running.settings import Run
@@ -134,6 +134,8 @@ def _finish_epoch(
     done, epoch = state.steps_done, state.epoch
     state.history.append({"epoch": epoch, **means, **scores})
     score = scores.get("score", -math.inf)
+    if "score" in scores:
+        require_numbers({"score": score}, (), epoch)
     if score > state.best[1]:
         judged = state.judged()
         state.best = (epoch, score, judged if world.first else {})

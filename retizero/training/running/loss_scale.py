@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from retizero.training.diverged import DivergedError
+from retizero.training.running.diverged import DivergedError
 
 _START, _LEAST = 2.0**16, 2.0**-24
 _STEPS_TO_GROW = 2000

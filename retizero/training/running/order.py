@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 from retizero.training.running.settings import Run
 from retizero.training.running.state import seeded
 from retizero.training.running.world import World

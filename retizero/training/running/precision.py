@@ -9,11 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from retizero.model.device import computes_in_bfloat16
+
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Compute products in the precision of the recipe; weights and losses stay float32."""
+    if precision == "auto":
+        precision = "bf16" if computes_in_bfloat16(device) else "fp32"
     if precision == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, _TYPES[precision])

@@ -47,7 +47,8 @@ class Compute(StrictSettings):
 
     Attributes:
         device: ``auto``, ``cpu`` or ``cuda``; under torchrun every process takes a GPU of its own.
-        precision: ``fp32``, or autocast to ``bf16`` or ``fp16`` (with loss scaling).
+        precision: ``fp32``, or autocast to ``bf16`` or ``fp16`` (with loss scaling); ``auto`` takes ``bf16``
+            where the device computes in it, ``fp32`` elsewhere.
         micro_batch: Most examples of one forward pass in one process; the batch of the loss stays whole.
         checkpoint_blocks: Compute activations of transformer blocks again in the backward pass.
         processes: ``ddp`` keeps the weights in every process; ``fsdp`` shards them.
@@ -56,7 +57,7 @@ class Compute(StrictSettings):
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
     micro_batch: int | None = Field(default=None, ge=1)
     checkpoint_blocks: bool = False
     processes: Literal["ddp", "fsdp"] = "ddp"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from retizero.training.running.average import AveragedWeights
 from retizero.training.running.loss_scale import LossScale
+from retizero.training.running.schedule import warmup_then_cosine
 from retizero.training.running.settings import Optimiser, Run
 from retizero.training.running.world import clip_gradients, fill, gradient_norm, whole
-from retizero.training.schedule import warmup_then_cosine
 
 
 def seeded(*numbers: int) -> np.random.Generator:
@@ -42,6 +42,7 @@ class RunState:
         steps_per_epoch: Steps of an epoch.
         fingerprint: Identifies settings and data.
         device: Kind of device, for loss scaling.
+        factors: Of the learning rate, by name of the parameter, where not 1.
 
     Attributes:
         epoch: Current epoch, from 1; beyond the last one when the run is done.
@@ -60,6 +61,7 @@ class RunState:
         steps_per_epoch: int,
         fingerprint: str,
         device: str,
+        factors: Mapping[str, float] | None = None,
     ) -> None:
         self.fingerprint, self.steps_per_epoch = fingerprint, steps_per_epoch
         self.parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
@@ -68,7 +70,7 @@ class RunState:
         self.weights: dict[str, Tensor] = {n: t for n, t in own.items() if n not in frozen}
         rules = settings.optimiser
         self.optimiser = torch.optim.AdamW(
-            _groups(self.parameters, heads, rules),
+            _groups(self.parameters, heads, factors or {}, rules),
             betas=rules.betas,
             eps=rules.epsilon,
             fused=device == "cpu",
@@ -187,13 +189,13 @@ def _on_cpu(tensors: dict[str, Any]) -> dict[str, Any]:
 
 
 def _groups(
-    parameters: dict[str, nn.Parameter], heads: set[str], rules: Optimiser
+    parameters: dict[str, nn.Parameter], heads: set[str], factors: Mapping[str, float], rules: Optimiser
 ) -> list[dict[str, object]]:
     """Parameters by learning rate and weight decay."""
     head_rate = rules.head_learning_rate or rules.learning_rate
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in parameters.items():
-        rate = head_rate if name in heads else rules.learning_rate
+        rate = (head_rate if name in heads else rules.learning_rate) * factors.get(name, 1.0)
         decay = rules.weight_decay if rules.decay_all or parameter.ndim > 1 else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return [{"params": ps, "lr": rate, "weight_decay": decay} for (rate, decay), ps in groups.items()]

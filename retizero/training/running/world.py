@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 
 T = TypeVar("T")
 

@@ -25,15 +25,11 @@ def computed(monkeypatch):
     """Runs that were computed, each by the seed that it was asked for; none of them trains."""
     runs = []
 
-    class Run:
-        learner = images = prompts = evaluate = None
-
-    def trained(_learner, _images, _prompts, config, *_):
+    def trained(config, _manifest):
         runs.append(config.seed)
         return [{"score": 0.1}, {"score": 0.5, "top1": 0.4, "top3": 0.6, "top5": 0.7, "balanced": 0.3}]
 
-    monkeypatch.setattr(ablation, "prepare", lambda *_: Run)
-    monkeypatch.setattr(ablation, "train", trained)
+    monkeypatch.setattr(ablation, "trained", trained)
     monkeypatch.setattr(ablation, "VARIANTS", {"the recipe": ablation.RECIPE})
     return runs
 

@@ -3,20 +3,24 @@
 import errno
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors import SafetensorError
 
-from retizero.training.checkpoint import (
+from retizero.training.errors import ConfigError
+from retizero.training.places import ResultError, require_places, result_at
+from retizero.training.running.checkpoint import (
     CheckpointError,
     load_checkpoint,
     put_aside,
     save_checkpoint,
     sole_run,
 )
-from retizero.training.config import ConfigError
-from retizero.training.places import ResultError, require_places, result_at
 
 
 def test_a_full_disk_keeps_the_checkpoint_before_and_leaves_nothing_behind(tmp_path, monkeypatch):
@@ -31,6 +35,26 @@ def test_a_full_disk_keeps_the_checkpoint_before_and_leaves_nothing_behind(tmp_p
         save_checkpoint(path, {"run": "a", "step": 2})
     assert load_checkpoint(path, "a")["step"] == 1
     assert [each.name for each in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint(tmp_path):
+    path = tmp_path / "run.pt"
+    save_checkpoint(path, {"run": "a", "number": torch.zeros(3)})
+    script = (
+        "import os, signal, sys, torch\n"
+        "from pathlib import Path\n"
+        "from retizero.training.running import checkpoint\n"
+        "def dies(state, file):\n"
+        "    file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "torch.save = dies\n"
+        "checkpoint.save_checkpoint(Path(sys.argv[1]), {'run': 'b'})\n"
+    )
+    root = Path(__file__).parents[3]
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(path)], cwd=root, env=dict(os.environ), check=False
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert load_checkpoint(path, "a")["number"].tolist() == [0, 0, 0]
 
 
 def test_a_file_that_holds_no_run_is_no_checkpoint(tmp_path):

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from retizero.data import ManifestError, read_manifest
-from retizero.training.config import ConfigError
 from retizero.training.domains import Domain, divide, notes
+from retizero.training.errors import ConfigError
 from retizero.training.row_problems import tell_problems, without_repeats
 
 ROWS = [

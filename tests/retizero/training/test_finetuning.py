@@ -16,14 +16,14 @@ from retizero.model.convert import convert
 from retizero.model.errors import ModelError
 from retizero.model.image_classifier import ImageClassifier, read_classifier
 from retizero.model.image_towers import IMAGENET, TowerFeatures, load_image_tower
-from retizero.training.checkpoint import CheckpointError
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 from retizero.training.finetuning import run, sides
 from retizero.training.finetuning.low_rank import add_low_rank, fold_low_rank
 from retizero.training.finetuning.objective import class_weights
 from retizero.training.finetuning.recipe import FinetuneRecipe
 from retizero.training.finetuning.run import finetune
 from retizero.training.running import loop
+from retizero.training.running.checkpoint import CheckpointError
 from retizero.training.strict_settings import read_settings, settings_of
 from tests.retizero.model.tiny_retizero import tiny_config, tiny_network, write_release
 from tests.retizero.tiny_models import write_tiny_model

@@ -7,7 +7,8 @@ import pytest
 
 from retizero.data import ManifestRow
 from retizero.knowledge import load_catalogue, parse_labels
-from retizero.training.labels import LabelMismatch, label_matrix, training_prompts
+from retizero.training.labelled.prompts import training_prompts
+from retizero.training.labels import LabelMismatch, label_matrix
 
 LABELS = parse_labels("drusen; macular hole; glaucoma")
 

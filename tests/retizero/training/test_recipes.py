@@ -1,4 +1,4 @@
-"""Bad rows do not stop training on cached activations either, unless strict."""
+"""Bad rows do not stop pretraining on labelled photographs either, unless strict."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def trained(monkeypatch):
             read_image(row.image)
         return ModelIdentity("a", "a", "a", 1, {}, ""), []
 
-    monkeypatch.setattr("retizero.training.pretrain.pretrain", pretrain)
+    monkeypatch.setattr("retizero.training.labelled.run.pretrain_labels", pretrain)
     return attempts
 
 
@@ -33,7 +33,7 @@ def manifest_with_bad_rows(folder):
 
 def command(folder, *more):
     config = folder / "mini.yaml"
-    config.write_text("id: a\ntitle: a\nout: a\n", encoding="utf-8")
+    config.write_text("recipe: labels\nid: a\nout: a\n", encoding="utf-8")
     manifest = manifest_with_bad_rows(folder)
     return main(["train", "pretrain", "--config", str(config), "--manifest", str(manifest), *more])
 

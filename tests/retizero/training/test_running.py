@@ -7,15 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from retizero.training.config import ConfigError
-from retizero.training.diverged import DivergedError
+from retizero.training.errors import ConfigError
 from retizero.training.running.average import AveragedWeights
+from retizero.training.running.clock import Clock
+from retizero.training.running.diverged import DivergedError
 from retizero.training.running.loss_scale import LossScale
 from retizero.training.running.order import Order
+from retizero.training.running.schedule import warmup_then_cosine
 from retizero.training.running.settings import Optimiser, Run
 from retizero.training.running.state import RunState, seed_step
 from retizero.training.running.world import World, clip_gradients, gradient_norm
-from retizero.training.schedule import warmup_then_cosine
 
 CPU = torch.device("cpu")
 ALONE = World(0, 1, CPU)
@@ -171,3 +172,9 @@ def test_gradients_are_clipped_to_the_norm_of_all_together():
     clip_gradients(weights, 1.0, norm)
     assert weights[0].grad.tolist() == pytest.approx([0.6, 0.0], abs=1e-5)
     assert weights[1].grad.tolist() == pytest.approx([0.8], abs=1e-5)
+
+
+def test_the_clock_counts_from_where_a_run_was_resumed():
+    times = iter([0.0, 60.0])
+    clock = Clock(steps=100, done=50, now=lambda: next(times))
+    assert clock.left(60) == "about 4 min left"

@@ -9,7 +9,7 @@ import yaml
 
 from retizero import Engine
 from retizero.cli import main
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 from retizero.training.pairs.pretrain import pretrain_pairs
 from retizero.training.pairs.recipe import PairRecipe
 from retizero.training.strict_settings import read_settings

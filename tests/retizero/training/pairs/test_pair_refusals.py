@@ -2,10 +2,10 @@
 
 import pytest
 
-from retizero.training.config import ConfigError
-from retizero.training.diverged import DivergedError
+from retizero.training.errors import ConfigError
 from retizero.training.pairs.pretrain import pretrain_pairs
 from retizero.training.pairs.start import starting_point
+from retizero.training.running.diverged import DivergedError
 from tests.retizero.training.pairs.tiny_pairs import BERT, recipe, write_discs
 
 OPEN_CLIP = {"architecture": "open_clip", "vit": {}}

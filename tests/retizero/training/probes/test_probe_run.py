@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 
 from retizero.cli import main
-from retizero.training.config import ConfigError
+from retizero.training.errors import ConfigError
 from retizero.training.probes.config import ProbeConfig
 from retizero.training.strict_settings import read_settings
 from tests.retizero.tiny_models import write_tiny_model

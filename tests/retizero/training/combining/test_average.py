@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from retizero.cli import main
 from retizero.model.errors import ModelError
 from retizero.phantom import write_dataset
-from retizero.training.average import average_models, mean_of
+from retizero.training.combining.average import average_models, mean_of
 from tests.retizero.tiny_models import write_tiny_model
 
 

@@ -70,6 +70,7 @@ def _write(
         return np.stack(pixels)
 
     store: Any = None
+    device = next(stages.front.parameters()).device
     per_batch = max(1, 32 // views)
     batches = [range(start, min(start + per_batch, len(rows))) for start in range(0, len(rows), per_batch)]
     with ThreadPoolExecutor(1) as pool:  # prepares the next batch while the tower computes this one
@@ -80,7 +81,7 @@ def _write(
                 following = pool.submit(
                     lambda batch: [prepare(index) for index in batch], batches[number + 1]
                 )
-            out = stages.activations(torch.from_numpy(pixels)).to(torch.float16).contiguous().numpy()
+            out = stages.activations(torch.from_numpy(pixels).to(device)).cpu().half().contiguous().numpy()
             if store is None:
                 shape = (len(rows), views, *out.shape[1:])
                 store = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)

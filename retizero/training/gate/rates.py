@@ -13,8 +13,8 @@ from tqdm import tqdm
 from retizero import phantom
 from retizero.data import read_image, read_manifest
 from retizero.serving import Engine
-from retizero.training.gate_counterexamples import Picture, behind_round_mask, parts
-from retizero.training.gate_reference import borderless
+from retizero.training.gate.counterexamples import Picture, behind_round_mask, parts
+from retizero.training.gate.reference import borderless
 
 _PICTURES = (
     "astronaut", "brick", "camera", "cell", "chelsea", "clock", "coffee", "coins", "colorwheel", "grass",

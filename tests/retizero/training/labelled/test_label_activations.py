@@ -13,9 +13,9 @@ from retizero import phantom
 from retizero.data import ManifestRow, Preprocess
 from retizero.model.errors import ModelError
 from retizero.model.image_stages import ImageStages
-from retizero.training import features
 from retizero.training.augment import Augmentation
-from retizero.training.features import cached_activations
+from retizero.training.labelled import activations
+from retizero.training.labelled.activations import cached_activations
 
 
 def square(seed=0):
@@ -96,7 +96,7 @@ def test_activations_are_computed_once_and_again_when_a_setting_changes(visual, 
     other = cached_activations(rows, stages, preprocess, Augmentation(), 2, 1, tmp_path / "cache")
     assert np.array_equal(first[:, 0], other[:, 0])
     assert not np.array_equal(first[:, 1], other[:, 1])
-    monkeypatch.setattr(features, "read_image", lambda path: pytest.fail("computed again"))
+    monkeypatch.setattr(activations, "read_image", lambda path: pytest.fail("computed again"))
     again = cached_activations(rows, stages, preprocess, Augmentation(), 2, 0, tmp_path / "cache")
     assert np.array_equal(first, again)
     assert sorted(path.suffix for path in Path(tmp_path / "cache").iterdir()) == [".npy", ".npy"]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from retizero.serving.gate import judge
-from retizero.training import gate_counterexamples
-from retizero.training.gate_counterexamples import (
+from retizero.training.gate import counterexamples as module
+from retizero.training.gate.counterexamples import (
     behind_round_mask,
     counterexamples,
     installed_pictures,
@@ -21,8 +21,8 @@ def test_installed_packages_bring_photographs_of_other_things():
 
 
 def test_they_are_the_same_for_a_seed_and_some_are_masked(monkeypatch):
-    monkeypatch.setattr(gate_counterexamples, "_NOISE", 20)
-    monkeypatch.setattr(gate_counterexamples, "_PARTS", 4)
+    monkeypatch.setattr(module, "_NOISE", 20)
+    monkeypatch.setattr(module, "_PARTS", 4)
     first, again, other = counterexamples(1), counterexamples(1), counterexamples(2)
     assert len(first) == 5 * len(list(installed_pictures())) + 20
     assert all(np.array_equal(one, two) for one, two in zip(first, again, strict=True))
@@ -33,8 +33,8 @@ def test_they_are_the_same_for_a_seed_and_some_are_masked(monkeypatch):
 
 
 def test_noise_alone_is_left_where_no_package_brings_pictures(monkeypatch):
-    monkeypatch.setattr(gate_counterexamples, "find_spec", lambda name: None)
-    monkeypatch.setattr(gate_counterexamples, "_NOISE", 3)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(module, "_NOISE", 3)
     assert len(counterexamples(0)) == 3
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from retizero.training.prompt_features import cached_text_features
+from retizero.training.labelled.prompts import cached_text_features
 
 
 class Transformer(nn.Module):

@@ -16,7 +16,7 @@ from retizero.model.errors import ModelError
 from retizero.model.identity import ModelIdentity
 from retizero.model.open_clip_folder import WEIGHTS, read_weights
 from retizero.model.pair_trunk import is_pair, pair_name
-from retizero.training.average import Combined, model_config, write_combined
+from retizero.training.combining.average import Combined, model_config, write_combined
 from retizero.training.places import require_places
 
 _TRUNK, _HEAD, _TEXT = "visual.trunk.", "visual.head.proj.weight", "text.transformer."

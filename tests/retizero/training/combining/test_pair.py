@@ -12,7 +12,7 @@ from retizero.knowledge import label_set
 from retizero.model import ModelError, load_model
 from retizero.model.open_clip_folder import read_weights
 from retizero.phantom import write_dataset
-from retizero.training.pair import mean_length, paired
+from retizero.training.combining.pair import mean_length, paired
 from tests.retizero.tiny_models import write_tiny_model
 
 
@@ -98,7 +98,7 @@ def test_different_text_towers_are_refused(made):
 
 def test_a_pair_is_no_starting_point_and_no_half_of_a_pair(made):
     from retizero.model.image_stages import ImageStages
-    from retizero.training.pair import pair_models
+    from retizero.training.combining.pair import pair_models
 
     for first, told in (("first", "same timm image tower"), ("both", "pairs already")):
         with pytest.raises(ModelError, match=told):

@@ -14,8 +14,8 @@ from retizero.model.errors import ModelError
 from retizero.serving import Engine
 from retizero.serving.familiarity import Familiarity, fit_familiarity
 from retizero.serving.gate import look_at
-from retizero.training.gate_counterexamples import counterexamples
-from retizero.training.gate_reference import borderless
+from retizero.training.gate.counterexamples import counterexamples
+from retizero.training.gate.reference import borderless
 
 ACCEPTED = 0.988  # of validation photographs; leaves room below the 2 % that may be refused
 _EVERY = 4  # one in so many training photographs

@@ -28,8 +28,7 @@ from retizero.model.open_clip_folder import (
 )
 from retizero.training.calibration import calibrate
 from retizero.training.labels import label_matrix
-from retizero.training.places import require_places
-from retizero.training.pretrain import move_into_place, work_folder
+from retizero.training.places import move_into_place, require_places, work_folder
 
 
 def average_models(

@@ -1,0 +1,1 @@
+"""What the gate that answers come behind is fitted on, and how often it errs."""
