@@ -17,7 +17,7 @@ from retizero import phantom
 from retizero.data import ImageReadError, Manifest, ManifestRow, read_manifest
 from retizero.knowledge import LabelSet, load_catalogue
 from retizero.model.image_stages import ImageStages
-from retizero.training.labelled.activations import cached_activations
+from retizero.training.labelled.activations import Activations
 from retizero.training.labelled.examples import FreshViews, KeptViews, Views
 from retizero.training.labelled.learner import Learner
 from retizero.training.labelled.objective import Front
@@ -124,15 +124,10 @@ def prepare(
     spoken = cached_text_features(towers.text, start.tokenizer, prompts.texts, recipe.cache)
     towers = towers.to(device).to(memory_format=torch.channels_last)
     stages = ImageStages(towers.visual, recipe.towers.frozen_stages)
-
-    def activations(rows: Sequence[ManifestRow], views: int) -> NDArray[np.float16]:
-        return cached_activations(
-            rows, stages, picture.preprocess, picture.augmentation, views, recipe.seed, recipe.cache
-        )
-
+    activations = Activations(stages, picture.preprocess, picture.augmentation, recipe.seed, recipe.cache)
     views: Views
     if picture.views:
-        views = KeptViews(activations(train_rows, picture.views))
+        views = KeptViews(activations.of(train_rows, picture.views))
     else:
         views = FreshViews(_squares(train_rows, recipe), picture.augmentation, picture.preprocess)
     learner = Learner(stages.back, towers.text.proj, towers.logit_scale, recipe.compute.precision)
@@ -141,7 +136,7 @@ def prepare(
         _as_they_are if picture.views else lambda pixels: stages.activations(pixels).float(),
         Photographs(views, train_labels, train_primary, source_numbers(train_rows)),
         PromptFeatures(spoken, torch.from_numpy(prompts.owner)).to(device),
-        HeldOut(activations(val_rows, 1), val_primary),
+        HeldOut(activations.of(val_rows, 1), val_primary),
     )
 
 

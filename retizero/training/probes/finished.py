@@ -15,7 +15,7 @@ from retizero.training.places import result_at
 from retizero.training.probes.config import ProbeConfig
 from retizero.training.running.checkpoint import CheckpointError, put_aside
 
-NAME = "rows.partial.json"
+ROWS = "rows.partial.json"
 
 
 class FinishedRows:
@@ -28,7 +28,7 @@ class FinishedRows:
     """
 
     def __init__(self, config: ProbeConfig, manifest: Manifest, tower: ImageTower) -> None:
-        self._out, self._path = config.out, config.out / NAME
+        self._out, self._path = config.out, config.out / ROWS
         self._run = _fingerprint(config, manifest, tower)
 
     def begin(self, resume: bool, tell: Callable[[str], None]) -> dict[str, Any]:

@@ -22,12 +22,13 @@ from retizero.training.errors import ConfigError
 from retizero.training.places import require_places, result_at
 from retizero.training.probes.config import ProbeConfig, Shots
 from retizero.training.probes.features import Features, cached_features, require_kind
-from retizero.training.probes.finished import FinishedRows
+from retizero.training.probes.finished import ROWS, FinishedRows
 from retizero.training.probes.head_files import file_stems
 from retizero.training.probes.methods import METHODS
 from retizero.training.probes.problem import Fitted, Problem
 from retizero.training.probes.shots import draw_shots
 from retizero.training.row_problems import tell_problems, without_repeats
+from retizero.training.running.checkpoint import sole_run
 from retizero.training.running.clock import Clock
 from retizero.training.transfer_files import write_transfer
 
@@ -63,6 +64,12 @@ def run_probes(config: ProbeConfig, resume: bool = False, strict: bool = False) 
         ValueError: The manifest, the model or a setting cannot be used.
     """
     require_places(config.out, config.cache)
+    with sole_run(config.out / ROWS, "out"):
+        return _table(config, resume, strict)
+
+
+def _table(config: ProbeConfig, resume: bool, strict: bool) -> list[dict[str, Any]]:
+    """Compute the rows that are missing, keeping each, and write the table."""
     manifest = without_repeats(read_manifest(config.manifest))
     partitions = {domain.name: divide(manifest, domain) for domain in config.domains}
     for note in notes((domain, partitions[domain.name]) for domain in config.domains):

@@ -18,8 +18,12 @@ class CheckpointError(ValueError):
 
 
 @contextmanager
-def sole_run(path: Path) -> Iterator[None]:
-    """Keep a checkpoint to one run at a time; the end of the process, by whatever way, gives it free.
+def sole_run(path: Path, name: str = "id") -> Iterator[None]:
+    """Keep a file to one run at a time; the end of the process, by whatever way, gives it free.
+
+    Args:
+        path: A checkpoint, or what else only one run may write.
+        name: The setting by which the file is named.
 
     Raises:
         CheckpointError: Another run is writing it.
@@ -30,7 +34,7 @@ def sole_run(path: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise CheckpointError(
-            f"Another run is writing the checkpoint {path}; wait for it, or give this run another id."
+            f"Another run is writing {path}; wait for it, or give this run another {name}."
         ) from error
     try:
         yield

@@ -15,7 +15,7 @@ from retizero.model.errors import ModelError
 from retizero.model.image_stages import ImageStages
 from retizero.training.augment import Augmentation
 from retizero.training.labelled import activations
-from retizero.training.labelled.activations import cached_activations
+from retizero.training.labelled.activations import Activations
 
 
 def square(seed=0):
@@ -89,14 +89,14 @@ def test_activations_are_computed_once_and_again_when_a_setting_changes(visual, 
         Image.fromarray(square(number)).save(path)
         rows.append(ManifestRow(path, path.name, "drusen", ("drusen",), str(number), "", "train", number + 2))
     stages, preprocess = ImageStages(visual, 5), Preprocess(size=64)
-    first = cached_activations(rows, stages, preprocess, Augmentation(), 2, 0, tmp_path / "cache")
+    first = Activations(stages, preprocess, Augmentation(), 0, tmp_path / "cache").of(rows, 2)
     assert first.shape[:2] == (3, 2)
     plain = stages.activations(torch.from_numpy(preprocess(square(1)))[None]).half().numpy()
     assert np.abs(first[1, 0] - plain[0]).max() < 0.05 * np.abs(plain).max()
-    other = cached_activations(rows, stages, preprocess, Augmentation(), 2, 1, tmp_path / "cache")
+    other = Activations(stages, preprocess, Augmentation(), 1, tmp_path / "cache").of(rows, 2)
     assert np.array_equal(first[:, 0], other[:, 0])
     assert not np.array_equal(first[:, 1], other[:, 1])
     monkeypatch.setattr(activations, "read_image", lambda path: pytest.fail("computed again"))
-    again = cached_activations(rows, stages, preprocess, Augmentation(), 2, 0, tmp_path / "cache")
+    again = Activations(stages, preprocess, Augmentation(), 0, tmp_path / "cache").of(rows, 2)
     assert np.array_equal(first, again)
     assert sorted(path.suffix for path in Path(tmp_path / "cache").iterdir()) == [".npy", ".npy"]

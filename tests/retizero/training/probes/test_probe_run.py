@@ -12,6 +12,7 @@ from PIL import Image
 from retizero.cli import main
 from retizero.training.errors import ConfigError
 from retizero.training.probes.config import ProbeConfig
+from retizero.training.running.checkpoint import sole_run
 from retizero.training.strict_settings import read_settings
 from tests.retizero.tiny_models import write_tiny_model
 
@@ -229,6 +230,14 @@ def test_what_cannot_be_done_is_said_before_a_photograph_is_embedded(
     path = write(made, "early.yaml", **{"out": str(made / "early"), **changes, **places})
     assert main(["train", "probe", "--config", str(path)]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_two_runs_do_not_write_one_table(made, capsys):
+    path = write(made, "both.yaml", out=str(made / "both"))
+    (made / "both").mkdir(exist_ok=True)
+    with sole_run(made / "both" / "rows.partial.json"):
+        assert main(["train", "probe", "--config", str(path)]) == 2
+    assert "rows.partial.json; wait for it, or give this run another out." in capsys.readouterr().err
 
 
 def test_strict_stops_after_telling_every_bad_row(made, capsys):
