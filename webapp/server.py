@@ -21,6 +21,7 @@ from webapp.pages import benchmark, dashboard, demo, diseases, joining, managing
 from webapp.rooms import Rooms
 from webapp.shell import HEAD
 from webapp.theme import style_sheet, theme
+from webapp.upload_folder import UploadFolder
 
 # 'unsafe-eval', 'unsafe-inline': Gradio's front end compiles templates and sets styles. No host but ours.
 CONTENT_SECURITY_POLICY = (
@@ -37,6 +38,7 @@ PRIVATE = ("/read", "/manage", "/login", "/me", "/account", "/invite")
 def build_server(rooms: Rooms) -> FastAPI:
     """Return the whole application, ready for an ASGI server."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    uploads = UploadFolder()
     inner = {code: _pages_in(Language(code), rooms) for code in CODES}
 
     @contextlib.asynccontextmanager
@@ -47,6 +49,7 @@ def build_server(rooms: Rooms) -> FastAPI:
             threading.Thread(target=_warm_up, args=(rooms,), daemon=True).start()
             yield
         rooms.database.close()
+        uploads.release()
 
     server = FastAPI(
         title="RetiZero Studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None

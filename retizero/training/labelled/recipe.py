@@ -158,6 +158,7 @@ class LabelRecipe(Run):
         loss: Weights of the terms.
         keep: ``best``: the weights of the epoch with the best validation score are written; ``last``: those
             of the last one, where too few photographs validate to choose by.
+        patience: Epochs without a better score that end the run; None for no end.
         cache: Folder of what is computed once.
         trained_on: Data in words, for the model's identity.
         licence: Terms of the weights, for the model's identity.
@@ -173,10 +174,17 @@ class LabelRecipe(Run):
     loss: LabelLosses = LabelLosses()
     compute: StagedCompute = StagedCompute()
     keep: Literal["best", "last"] = "best"
+    patience: int | None = Field(default=None, ge=1)
     checkpoint_every: int = Field(default=20, ge=1)
     cache: Path = Path("build/features")
     trained_on: str = ""
     licence: str = ""
+
+    @model_validator(mode="after")
+    def _can_end(self) -> Self:
+        if self.patience is not None and self.keep == "last":
+            raise ValueError("patience needs keep: best; with last no epoch is better than another")
+        return self
 
     def deciding(self) -> dict[str, Any]:
         """Return the settings that decide the weights; a run resumes only with the same ones."""

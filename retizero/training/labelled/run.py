@@ -125,7 +125,8 @@ def learn(
         objective,
         lambda epoch, step: loaded(examples, collated, order.mine(epoch, step), recipe, world),
         journal,
-        resume=resume,
+        recipe.patience,
+        resume,
     )
     learner.load_state_dict({**learner.state_dict(), **state.best[2]})
     require_numbers({}, as_written(learner), state.best[0])

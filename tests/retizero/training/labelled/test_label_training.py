@@ -78,6 +78,13 @@ def test_the_best_epoch_is_kept_or_the_last(tmp_path, monkeypatch, keep, epoch):
     assert torch.equal(problem.learner.text_projection.weight.detach(), seen[epoch])
 
 
+def test_a_run_ends_when_no_epoch_is_better_for_long_enough(tmp_path, monkeypatch):
+    scores = iter([0.1, 0.9, 0.2, 0.3, 1.0, 1.0])
+    monkeypatch.setattr(run, "validation", lambda *_: lambda: {"score": next(scores)})
+    history = trained(tiny_problem(), tiny_recipe(tmp_path, patience=2))
+    assert [row["score"] for row in history] == [0.1, 0.9, 0.2, 0.3]
+
+
 def test_terms_can_be_added_and_left_out(tmp_path):
     recipe = tiny_recipe(tmp_path, loss={"evidential": 0.1, "siglip": 0.2, "clip": 0}, picture={"mixup": 0.2})
     history = trained(tiny_problem(), recipe)
