@@ -21,12 +21,12 @@ from retizero.training.finetuning.objective import ClassifierObjective, class_we
 from retizero.training.finetuning.recipe import FinetuneRecipe
 from retizero.training.finetuning.result import Finetuned, answers_of, plain_logits, write_result
 from retizero.training.finetuning.sides import Sides, read_sides
-from retizero.training.running.claim import claimed
+from retizero.training.running.begin import begun
 from retizero.training.running.journal import Journal
 from retizero.training.running.loop import train
 from retizero.training.running.order import Order, loaded
 from retizero.training.running.state import RunState
-from retizero.training.running.world import joined_world, spread, whole
+from retizero.training.running.world import spread, whole
 
 _HEAD = {"head.weight", "head.bias"}
 
@@ -44,10 +44,7 @@ def finetune(recipe: FinetuneRecipe, resume: bool = False, strict: bool = False)
     Raises:
         ValueError: The manifest, the model or a setting cannot be used; the message is one sentence.
     """
-    if recipe.compute.threads is not None:
-        torch.set_num_threads(recipe.compute.threads)
-    with joined_world(recipe.compute.device) as world, claimed(world, recipe):
-        journal = Journal(world.first, recipe.tensorboard)
+    with begun(recipe) as (world, journal):
         world.on_first(lambda: require_place(recipe.out))
         tower = load_image_tower(recipe.tower.model, recipe.tower.size)
         sides = world.on_first(lambda: read_sides(recipe, tower.preprocess, strict, journal.tell))

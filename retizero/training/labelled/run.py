@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from retizero.data import Manifest
 from retizero.knowledge import label_set
@@ -21,13 +20,13 @@ from retizero.training.labelled.prepare import Photographs, Prepared, prepare, s
 from retizero.training.labelled.recipe import LabelRecipe
 from retizero.training.labelled.start import StartingTowers
 from retizero.training.places import LEARNING_CURVE, move_into_place, result_at, work_folder
-from retizero.training.running.claim import claimed
+from retizero.training.running.begin import begun
 from retizero.training.running.diverged import require_numbers
 from retizero.training.running.journal import Journal
 from retizero.training.running.loop import train
 from retizero.training.running.order import Order, loaded
 from retizero.training.running.state import RunState
-from retizero.training.running.world import World, joined_world
+from retizero.training.running.world import World
 
 
 def pretrain_labels(
@@ -48,14 +47,7 @@ def pretrain_labels(
         ValueError: A place, the manifest or a label cannot be used, another run is writing the checkpoint, or
             the run diverged.
     """
-    if recipe.compute.threads is not None:
-        torch.set_num_threads(recipe.compute.threads)
-    with (
-        joined_world(recipe.compute.device) as world,
-        claimed(world, recipe),
-        work_folder(recipe.out) as work,
-    ):
-        journal = Journal(world.first, recipe.tensorboard)
+    with begun(recipe) as (world, journal), work_folder(recipe.out) as work:
         labels = label_set(recipe.data.label_set)
         start = starting_point(recipe, labels, work)
         run = prepare(recipe, manifest, labels, start, world.device, journal.tell)

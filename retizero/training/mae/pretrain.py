@@ -23,15 +23,14 @@ from retizero.training.pairs.pair import Pair
 from retizero.training.pairs.sources import read_pairs
 from retizero.training.pairs.views import Views
 from retizero.training.places import result_at
-from retizero.training.running.claim import claimed
-from retizero.training.running.journal import Journal
+from retizero.training.running.begin import begun
 from retizero.training.running.loop import train
 from retizero.training.running.loss_scale import LossScale
 from retizero.training.running.order import Order, loaded
 from retizero.training.running.precision import autocast
 from retizero.training.running.settings import Compute
 from retizero.training.running.state import RunState, seeded
-from retizero.training.running.world import World, exchanging, joined_world, spread, whole
+from retizero.training.running.world import World, exchanging, spread, whole
 
 _PART = 64
 
@@ -53,10 +52,7 @@ def pretrain_mae(
     Raises:
         ValueError: Settings, a file, or the photographs cannot be used; the message is one sentence.
     """
-    if recipe.compute.threads is not None:
-        torch.set_num_threads(recipe.compute.threads)
-    with joined_world(recipe.compute.device) as world, claimed(world, recipe, folder=False):
-        journal = Journal(world.first, recipe.tensorboard)
+    with begun(recipe, folder=False) as (world, journal):
         pairs = world.on_first(
             lambda: read_pairs(recipe.data, None, manifest, strict, journal.tell, recipe.split)
         )

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from retizero.knowledge import label_set
@@ -35,12 +34,12 @@ from retizero.training.pairs.validation import (
     zero_shot,
 )
 from retizero.training.places import LEARNING_CURVE, move_into_place, result_at
-from retizero.training.running.claim import claimed
+from retizero.training.running.begin import begun
 from retizero.training.running.journal import Journal
 from retizero.training.running.loop import train
 from retizero.training.running.order import Order, loaded
 from retizero.training.running.state import RunState
-from retizero.training.running.world import World, joined_world, spread, whole
+from retizero.training.running.world import World, spread, whole
 
 _CHUNK = 32
 
@@ -64,10 +63,7 @@ def pretrain_pairs(
     Raises:
         ValueError: Settings, a file, or the pairs cannot be used; the message is one sentence.
     """
-    if recipe.compute.threads is not None:
-        torch.set_num_threads(recipe.compute.threads)
-    with joined_world(recipe.compute.device) as world, claimed(world, recipe):
-        journal = Journal(world.first, recipe.tensorboard)
+    with begun(recipe) as (world, journal):
         wording = Wording(recipe.data.captions, recipe.data.template)
         pairs = world.on_first(
             lambda: read_pairs(recipe.data, wording, manifest, strict, journal.tell, recipe.validation.split)
