@@ -1,12 +1,22 @@
 """Uploads lie in a folder of their server's own, which does not outlive it by more than the next start."""
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
+import httpx
 import pytest
+import uvicorn
+
+from webapp.first_start import prepare
+from webapp.server import build_server
+from webapp.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 SERVER = (
@@ -77,3 +87,36 @@ def test_a_folder_that_was_named_is_taken_and_stays(start, tmp_path):
     assert folder == tmp_path / "mine"
     stop(process)
     assert (folder / "photograph.png").exists()
+
+
+@pytest.fixture
+def hasty(server, tmp_path, monkeypatch):
+    """Address of a server in this process that keeps uploads for a second."""
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    monkeypatch.setattr("webapp.pages.few_shot.KEPT", (1, 1))
+    for folder in ("gallery", "examples"):
+        shutil.copytree(server.data / folder, tmp_path / "data" / folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    rooms = prepare(Settings(data=tmp_path / "data", port=port, demo_study=False, _env_file=None))
+    running = uvicorn.Server(uvicorn.Config(build_server(rooms), port=port, log_level="warning"))
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started and thread.is_alive():
+        time.sleep(0.05)  # waiting for a port to open
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    thread.join(20)
+
+
+def test_an_upload_is_deleted_without_anybody_doing_anything(hasty, tmp_path):
+    photograph = next((tmp_path / "data/examples").rglob("*.png"))
+    answer = httpx.post(f"{hasty}/gradio_api/upload", files={"files": photograph.open("rb")}, timeout=60)
+    kept = Path(answer.json()[0])
+    assert kept.name == photograph.name
+    assert "retizero-uploads-" in str(kept)
+    limit = time.monotonic() + 30
+    while kept.exists() and time.monotonic() < limit:
+        time.sleep(0.2)
+    assert not kept.exists()

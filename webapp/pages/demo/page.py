@@ -33,6 +33,7 @@ def page(words: Language, rooms: Rooms) -> gr.Blocks:
         with gr.Row(elem_classes="rz-columns"):
             with gr.Column(scale=4, min_width=320):
                 file = gr.File(label=words("demo.upload"), type="filepath", height=132, elem_id="rz-upload")
+                gr.HTML(statement(words("demo.kept"), "quiet"))
                 problem = gr.HTML(elem_id="rz-problem")
                 preview = gr.Image(
                     label=words("demo.preview"), interactive=False, format="png", height=360,
