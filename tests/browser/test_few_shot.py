@@ -3,18 +3,19 @@
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
-from gradio.utils import get_upload_folder
 from PIL import Image
 from playwright.sync_api import expect
 
 from retizero import phantom
+from webapp.upload_folder import PREFIX
 
 pytestmark = pytest.mark.browser
 OWN = os.getpid()
-"""In the names of our files: the folder that uploads go to is every server's on this machine."""
+"""In the names of our files: other servers of this machine have uploads too."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def teach(page, name, files):
 
 def uploaded(label):
     """Seeds of our photographs of a label that lie on the server's disk."""
-    found = Path(get_upload_folder()).rglob(f"{label}-*-{OWN}.png")
+    found = Path(tempfile.gettempdir()).glob(f"{PREFIX}*/**/{label}-*-{OWN}.png")
     return sorted(path.stem.split("-")[-2] for path in found)
 
 
