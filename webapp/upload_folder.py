@@ -38,7 +38,7 @@ class UploadFolder:
     def release(self) -> None:
         """Remove the folder with all that is in it."""
         if self._held is not None:
-            del os.environ["GRADIO_TEMP_DIR"]
+            os.environ.pop("GRADIO_TEMP_DIR", None)
             _remove(self.path, self._held)
             self._held = None
 

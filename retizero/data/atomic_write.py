@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +36,18 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def atomic_write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with ``atomic_write``."""
     atomic_write(path, lambda file: file.write(text.encode()))
+
+
+@contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """Name a file beside the target, for writers that need a path; renamed when the block ends well."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def _umask() -> int:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from retizero.data import ImageReadError, ManifestRow, Preprocess, read_image
-from retizero.data.atomic_write import atomic_write_text
+from retizero.data.atomic_write import atomic_write_text, unfinished
 
 _CHUNK = 64
 
@@ -45,9 +45,8 @@ def cached_squares(rows: Sequence[ManifestRow], preprocess: Preprocess, folder: 
     told = path.with_suffix(".json")
     if not told.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        problems = _write(partial, rows, preprocess)
-        partial.replace(path)
+        with unfinished(path) as partial:
+            problems = _write(partial, rows, preprocess)
         atomic_write_text(told, json.dumps(problems) + "\n")
     stored = json.loads(told.read_text(encoding="utf-8"))
     return Squares(np.load(path, mmap_mode="r"), {int(place): said for place, said in stored.items()})

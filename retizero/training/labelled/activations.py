@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from retizero.data import ManifestRow, Preprocess, crop_to_field, read_image
+from retizero.data.atomic_write import unfinished
 from retizero.model.image_stages import ImageStages
 from retizero.training.augment import Augmentation
 
@@ -56,9 +56,8 @@ class Activations:
         path = self.folder / f"activations-{self._key(rows, views)}.npy"
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{os.getpid()}.partial.npy")
-            self._write(partial, rows, views)
-            partial.rename(path)
+            with unfinished(path) as partial:
+                self._write(partial, rows, views)
         loaded: NDArray[np.float16] = np.load(path, mmap_mode="r")
         return loaded
 

@@ -86,25 +86,43 @@ class LabelLoss:
             captions: (N,) which prompt that is.
             epoch: Counted from 1.
         """
-        weights, prompts, scale = self._weights, self._prompts, learner.logit_scale.exp()
-        per_text = scale * learner.texts(prompts.features[captions]) @ images.T
-        own = torch.eye(len(images), device=images.device)
-        shown = aims.labels[:, spoken].T if weights.identical else own
-        terms = {}
+        scale = learner.logit_scale.exp()
+        terms = {
+            **self._in_the_batch(learner, scale, images, aims.labels[:, spoken].T, captions, epoch),
+            **self._among_labels(learner, scale, images, aims.target),
+        }
+        return {**terms, "loss": torch.stack(list(terms.values())).sum()}
+
+    def _in_the_batch(
+        self, learner: Learner, scale: Tensor, images: Tensor, shown: Tensor, captions: Tensor, epoch: int
+    ) -> dict[str, Tensor]:
+        """Terms of captions against the photographs of the batch; ``shown`` (N, N): what each speaks of."""
+        weights, terms = self._weights, {}
+        if not (weights.clip or weights.siglip or weights.evidential):
+            return {}
+        per_text = scale * learner.texts(self._prompts.features[captions]) @ images.T
+        positives = shown if weights.identical else torch.eye(len(images), device=images.device)
         if weights.clip:
-            terms["clip"] = weights.clip * clip_loss(per_text, positives=shown)
+            terms["clip"] = weights.clip * clip_loss(per_text, positives=positives)
         if weights.siglip:
-            terms["siglip"] = weights.siglip * siglip_loss(per_text + _SIGLIP_BIAS, shown)
+            terms["siglip"] = weights.siglip * siglip_loss(per_text + _SIGLIP_BIAS, positives)
         if weights.evidential:
             terms["evidential"] = weights.evidential * evidential_loss(per_text, epoch)
+        return terms
+
+    def _among_labels(
+        self, learner: Learner, scale: Tensor, images: Tensor, target: Tensor
+    ) -> dict[str, Tensor]:
+        """Terms of photographs and of prompts against one prototype per disease."""
+        weights, prompts, terms = self._weights, self._prompts, {}
+        if not (weights.prototype or weights.text):
+            return {}
         prototypes = prompts.prototypes(learner, self._diseases)
         if weights.prototype:
             logits = scale * images @ prototypes[self._occurring].T
-            terms["prototype"] = weights.prototype * soft_cross_entropy(
-                logits, aims.target[:, self._occurring]
-            )
+            terms["prototype"] = weights.prototype * soft_cross_entropy(logits, target[:, self._occurring])
         if weights.text:
             some = torch.randint(len(prompts.owner), (_TEXTS,)).to(images.device)
             logits = scale * learner.texts(prompts.features[some]) @ prototypes.T
             terms["text"] = weights.text * cross_entropy(logits, prompts.owner[some])
-        return {**terms, "loss": torch.stack(list(terms.values())).sum()}
+        return terms

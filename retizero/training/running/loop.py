@@ -1,4 +1,4 @@
-"""The train loop of every end-to-end run: image-text pairs and masked autoencoding alike."""
+"""The train loop of every run: image-text pairs, labelled photographs, classifiers, masked autoencoding."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _finish_epoch(
     state.history.append({"epoch": epoch, **means, **scores})
     score = scores.get("score", -math.inf)
     if "score" in scores:
-        require_numbers({"score": score}, (), epoch)
+        _require_numbers(world, state, {"score": score})
     if score > state.best[1]:
         judged = state.judged()
         state.best = (epoch, score, judged if world.first else {})
@@ -154,11 +154,11 @@ def _save(checkpoint: Path, state: RunState, world: World) -> None:
     world.on_first(lambda: save_checkpoint(checkpoint, values))
 
 
-def _require_numbers(world: World, state: RunState) -> None:
-    """End every process where losses or weights of one are no longer numbers."""
+def _require_numbers(world: World, state: RunState, scores: dict[str, float] | None = None) -> None:
+    """End every process where losses, weights or scores of one are no longer numbers."""
     sums = {name: float(total) for name, total in state.sums.items()}
     try:
-        require_numbers(sums, state.weights.values(), state.epoch)
+        require_numbers({**sums, **(scores or {})}, state.weights.values(), state.epoch)
         mine = None
     except DivergedError as error:
         mine = str(error)

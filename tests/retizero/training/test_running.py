@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from retizero.training.errors import ConfigError
+from retizero.training.running import precision
 from retizero.training.running.average import AveragedWeights
 from retizero.training.running.clock import Clock
 from retizero.training.running.diverged import DivergedError
@@ -178,3 +179,10 @@ def test_the_clock_counts_from_where_a_run_was_resumed():
     times = iter([0.0, 60.0])
     clock = Clock(steps=100, done=50, now=lambda: next(times))
     assert clock.left(60) == "about 4 min left"
+
+
+@pytest.mark.parametrize(("fast", "kind"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_automatic_precision_is_what_the_device_is_fast_in(monkeypatch, fast, kind):
+    monkeypatch.setattr(precision, "computes_in_bfloat16", lambda device: fast)
+    with precision.autocast("auto", CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == kind

@@ -65,6 +65,7 @@ def test_a_file_that_was_not_finished_is_made_again(tmp_path, monkeypatch):
         patched.setattr(squares, "read_image", interrupted)
         with pytest.raises(KeyboardInterrupt):
             cached_squares(rows, Preprocess(32), tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
     assert cached_squares(rows, Preprocess(32), tmp_path / "cache").pixels[2].max() == 160
 
 

@@ -121,7 +121,7 @@ def test_captions_speak_of_a_label_of_the_photograph_mostly_of_its_primary_one()
 
 def test_rare_labels_are_weighed_by_the_power_of_their_count():
     weights = drawing_weights(np.repeat([0, 1], [900, 100]), 0.5)
-    assert weights[-1] / weights[0] == pytest.approx(3)  # 900 ** 0.5 : 100 ** 0.5, each on its share
+    assert weights[-1] / weights[0] == pytest.approx(3)  # 900 ** 0.5 : 100 ** 0.5
 
 
 def test_earlier_stages_learn_more_slowly(tmp_path):
